@@ -1,0 +1,187 @@
+//! Taking connections off a listening socket.
+//!
+//! ```text
+//!   Accepting ◀──▶ Full       as many sessions as --max-conns allows; the kernel keeps the rest
+//!       ▲
+//!       └───────▶ Starved     out of descriptors or memory; tried again later
+//! ```
+//! In every state the socket stays open and registered, and its readiness bit is kept: the queue of
+//! connections is the kernel's, and nobody in it is lost.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use log::debug;
+use mio::Interest;
+use mio::net::{TcpListener, TcpStream};
+
+use super::{Alarm, Loop, Owner};
+use crate::reactor::{Readiness, SourceId, TimerId};
+
+/// A listening socket in the loop.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    listener: TcpListener,
+    id: SourceId,
+    max_conns: Option<NonZeroUsize>,
+    state: State,
+}
+
+/// Whether connections are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// As they come. A session too many leads to `Full`, a lack of descriptors to `Starved`.
+    Accepting,
+    /// Not before a session ends, which leads back to `Accepting`.
+    Full,
+    /// Not before a while has passed or a session has ended: both lead back to `Accepting`.
+    Starved(TimerId),
+}
+
+impl State {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Accepting => Kind::Accepting,
+            Self::Full => Kind::Full,
+            Self::Starved(_) => Kind::Starved,
+        }
+    }
+}
+
+/// A state without what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Accepting,
+    Full,
+    Starved,
+}
+
+impl Kind {
+    const fn leads_to(self, next: Self) -> bool {
+        match self {
+            Self::Accepting => matches!(next, Self::Full | Self::Starved),
+            Self::Full | Self::Starved => matches!(next, Self::Accepting),
+        }
+    }
+}
+
+/// What became of one attempt to take a connection.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// A client.
+    Client(TcpStream, SocketAddr),
+    /// None now. A wake-up will come when there is one.
+    NoneNow,
+}
+
+impl Acceptor {
+    /// Enters the listening socket into the loop.
+    pub(super) fn new(
+        reactor: &mut Loop,
+        mut listener: TcpListener,
+        max_conns: Option<NonZeroUsize>,
+    ) -> io::Result<Self> {
+        let id = reactor.register(&mut listener, Interest::READABLE, Owner::Listener)?;
+        Ok(Self { listener, id, max_conns, state: State::Accepting })
+    }
+
+    /// Takes one connection; `sessions` are being served.
+    ///
+    /// # Errors
+    /// The listening socket itself is of no use any more.
+    pub(super) fn accept(&mut self, reactor: &mut Loop, sessions: usize) -> io::Result<Accepted> {
+        if self.max_conns.is_some_and(|most| sessions >= most.get()) {
+            if self.state == State::Accepting {
+                self.enter(State::Full);
+            }
+            return Ok(Accepted::NoneNow);
+        }
+        self.resume(reactor);
+        while reactor.readiness(self.id).intersects(Readiness::READ) {
+            match self.listener.accept() {
+                Ok((stream, peer)) => return Ok(Accepted::Client(stream, peer)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    reactor.clear(self.id, Readiness::READ);
+                }
+                Err(error) if concerns_one_client(&error) => debug!("accept: {error}"),
+                Err(error) if is_scarcity(&error) => {
+                    debug!("accept: {error}, trying again in {RETRY:?}");
+                    let timer = reactor.set_timer(reactor.now() + RETRY, Alarm::Accept);
+                    self.enter(State::Starved(timer));
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Accepted::NoneNow)
+    }
+
+    /// Has the listener looked at again on the next turn, for instance because a session has ended.
+    pub(super) fn look_again(&self, reactor: &mut Loop) {
+        reactor.requeue(self.id);
+    }
+
+    /// Stops listening: clients still in the kernel's queue are turned away.
+    pub(super) fn close(mut self, reactor: &mut Loop) {
+        self.resume(reactor);
+        reactor.deregister(self.id, Some(&mut self.listener));
+    }
+
+    fn resume(&mut self, reactor: &mut Loop) {
+        match self.state {
+            State::Accepting => return,
+            State::Full => {}
+            State::Starved(timer) => reactor.cancel_timer(timer),
+        }
+        self.enter(State::Accepting);
+    }
+
+    fn enter(&mut self, next: State) {
+        let (from, to) = (self.state.kind(), next.kind());
+        debug_assert!(from.leads_to(to), "listener: {from:?} => {to:?}");
+        debug!("listener: {from:?} => {to:?}");
+        self.state = next;
+    }
+}
+
+/// The connection was gone before it was taken, or the call was interrupted; accept(2) also lists the
+/// network errors that Linux hands over from the new socket.
+fn concerns_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::EINTR
+                | libc::ECONNABORTED
+                | libc::EPROTO
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::ENETUNREACH
+                | libc::EOPNOTSUPP
+                | libc::EPERM
+        )
+    )
+}
+
+/// There is a connection, but nothing to hold it with.
+fn is_scarcity(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// How long to wait for descriptors or memory that nobody will announce. Short for a waiting client,
+/// and ten attempts a second cost nothing; nginx waits 500 ms.
+const RETRY: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_diagram_shows_the_edges() {
+        let all = [Kind::Accepting, Kind::Full, Kind::Starved];
+        crate::testing::assert_diagram("Listener", &all, Kind::leads_to);
+    }
+}

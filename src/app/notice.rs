@@ -1,0 +1,195 @@
+//! What the program says on stderr while it works, in Debian's words.
+//!
+//! Scripts read these lines, so each is spelled once, here, and pinned by a test. Nothing that fails
+//! to be printed may harm a session: errors of stderr are ignored.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::error::{escape, reason};
+
+/// Something worth a line when `-v` is given.
+#[derive(Debug)]
+pub(crate) enum Notice<'a> {
+    /// A listener is ready. The address as it is to be named.
+    Listening(&'a str, u16),
+    /// Another socket listens where we do.
+    Shared(SocketAddr),
+    /// A client was accepted.
+    Accepted(&'a str, u16),
+    /// A connection was made.
+    Connected(Destination<'a>, Option<&'a str>),
+    /// A destination did not answer as hoped.
+    Refused(Destination<'a>, &'a io::Error),
+    /// A destination did not answer at all.
+    TimedOut(Destination<'a>),
+}
+
+/// Where a connection goes: the host as typed, its address where that is not the same, the port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Destination<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) port: u16,
+}
+
+/// stderr, with the program's name for a prefix.
+#[derive(Debug)]
+pub struct Console {
+    program: String,
+    verbose: bool,
+}
+
+impl Console {
+    /// A console that names the program and, when `verbose`, also tells what goes well.
+    #[must_use]
+    pub fn new(program: String, verbose: bool) -> Self {
+        Self { program, verbose }
+    }
+
+    /// Tells what happened, if the user wants to know.
+    pub(crate) fn inform(&self, notice: &Notice<'_>) {
+        if self.verbose {
+            self.print(notice);
+        }
+    }
+
+    /// Whether [`Console::inform`] prints.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// Tells what happened, wanted or not.
+    pub(crate) fn print(&self, notice: &Notice<'_>) {
+        match notice {
+            Notice::Listening(..) | Notice::Accepted(..) | Notice::Connected(..) => say(notice),
+            Notice::Shared(_) | Notice::Refused(..) | Notice::TimedOut(_) => self.complain(notice),
+        }
+    }
+
+    /// Says that something went wrong.
+    pub fn complain(&self, what: &dyn fmt::Display) {
+        say(&format_args!("{}: {what}", self.program));
+    }
+}
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listening(address, port) => write!(f, "Listening on {address} {port}"),
+            Self::Shared(at) => write!(
+                f,
+                "another socket already listens on {} {}: new connections go to either (--exclusive refuses this)",
+                at.ip(),
+                at.port()
+            ),
+            // "on" though it is the peer: Debian says so, and scripts look for it.
+            Self::Accepted(peer, port) => write!(f, "Connection received on {peer} {port}"),
+            Self::Connected(to, service) => {
+                let service = service.unwrap_or("*");
+                write!(f, "Connection to {} {} port [tcp/{service}] succeeded!", Host(*to), to.port)
+            }
+            Self::Refused(to, error) => write!(
+                f,
+                "connect to {} port {} (tcp) failed: {}{}",
+                Host(*to),
+                to.port,
+                reason(error),
+                hint(*to, error)
+            ),
+            // EINPROGRESS is what connect(2) last said; Debian prints its text.
+            Self::TimedOut(to) => {
+                let last = io::Error::from_raw_os_error(libc::EINPROGRESS);
+                write!(
+                    f,
+                    "connect to {} port {} (tcp) timed out: {}",
+                    Host(*to),
+                    to.port,
+                    reason(&last)
+                )
+            }
+        }
+    }
+}
+
+/// `localhost (127.0.0.1)`
+struct Host<'a>(Destination<'a>);
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escape(self.0.host))?;
+        match self.0.address {
+            Some(address) => write!(f, " ({address})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The kernel's "Invalid argument" about a link-local address means that it has no zone.
+fn hint(to: Destination<'_>, error: &io::Error) -> &'static str {
+    let lacks_zone = error.raw_os_error() == Some(libc::EINVAL)
+        && to
+            .host
+            .parse()
+            .is_ok_and(|ip: std::net::Ipv6Addr| ip.is_unicast_link_local() || ip.is_multicast());
+    if lacks_zone { " (a link-local address needs its interface: ADDRESS%eth0)" } else { "" }
+}
+
+/// One line in one write, so that lines of several processes do not mix.
+fn say(what: &dyn fmt::Display) {
+    // Whoever closed stderr does not want to hear it.
+    drop(io::stderr().write_all(format!("{what}\n").as_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to<'a>(host: &'a str, address: Option<&str>) -> Destination<'a> {
+        let address = address.map(|ip| ip.parse().expect("address"));
+        Destination { host, address, port: 4004 }
+    }
+
+    #[test]
+    fn the_lines_are_debians() {
+        let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        for (notice, line) in [
+            (Notice::Listening("0.0.0.0", 4004), "Listening on 0.0.0.0 4004"),
+            (Notice::Accepted("localhost", 37342), "Connection received on localhost 37342"),
+            (
+                Notice::Connected(to("127.0.0.1", None), None),
+                "Connection to 127.0.0.1 4004 port [tcp/*] succeeded!",
+            ),
+            (
+                Notice::Connected(to("localhost", Some("127.0.0.1")), Some("http")),
+                "Connection to localhost (127.0.0.1) 4004 port [tcp/http] succeeded!",
+            ),
+            (
+                Notice::Refused(to("localhost", Some("::1")), &refused),
+                "connect to localhost (::1) port 4004 (tcp) failed: Connection refused",
+            ),
+            (
+                Notice::TimedOut(to("127.0.0.1", None)),
+                "connect to 127.0.0.1 port 4004 (tcp) timed out: Operation now in progress",
+            ),
+        ] {
+            assert_eq!(notice.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn a_missing_zone_is_explained() {
+        let invalid = io::Error::from_raw_os_error(libc::EINVAL);
+        let line = Notice::Refused(to("fe80::1", None), &invalid).to_string();
+        assert!(line.ends_with(
+            "Invalid argument (a link-local address needs its interface: ADDRESS%eth0)"
+        ));
+    }
+
+    #[test]
+    fn a_hostile_host_name_is_escaped() {
+        let line = Notice::TimedOut(to("\u{1b}[31m", None)).to_string();
+        assert!(line.contains("\\u{1b}[31m") && !line.contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,171 @@
+//! The command line: from what the user typed to what it means.
+//!
+//! Owns: the words of the command line (`args`), the rules between them (`plan`), the values
+//! (`ports`, `time`) and how a value that does not fit is refused. Must not know: sockets, the
+//! loop, the process. Nothing here prints, exits, or panics, whatever argv holds; the one question
+//! put to the system is which port a service name stands for.
+//!
+//! Every refusal is one line in which the user's own text is cut and escaped (`quoted`), because
+//! an argument can be longer than a terminal and can hold what a terminal obeys.
+//!
+//! Read next: `plan`, where the decisions are.
+
+mod args;
+mod plan;
+mod ports;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+
+use clap::ArgMatches;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::error::{Error, escape};
+use crate::sys::resolve;
+
+pub use plan::Plan;
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Do the job.
+    Run(Plan),
+    /// Print this text, which ends with a line break, and end with exit status 0.
+    ShowHelp(HelpTo, String),
+    /// Print this text, which ends with a line break, on stdout and end with exit status 0.
+    ShowVersion(String),
+}
+
+/// Where the help goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HelpTo {
+    /// `--help`: asked for by its modern name, so it can be piped into a pager.
+    Stdout,
+    /// `-h`: where Debian's netcat prints it.
+    Stderr,
+}
+
+/// Reads a whole argv, program name first, as [`std::env::args_os`] gives it.
+///
+/// # Errors
+///
+/// One line, without the program's name, that says which word is wrong and how.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Error> {
+    parse_with(args, &resolve::service_port)
+}
+
+fn parse_with(
+    args: impl IntoIterator<Item = OsString>,
+    services: ports::Services<'_>,
+) -> Result<Request, Error> {
+    let mut command = args::command();
+    let matches = command.try_get_matches_from_mut(args).map_err(|error| refusal(&error))?;
+    if let Some(to) = help_wanted(&matches) {
+        return Ok(Request::ShowHelp(to, command.render_help().to_string()));
+    }
+    if matches.get_flag(args::VERSION) {
+        return Ok(Request::ShowVersion(format!("pollcat {}\n", env!("CARGO_PKG_VERSION"))));
+    }
+    Plan::from_matches(&matches, services).map(Request::Run)
+}
+
+/// Help comes before every rule of the plan: who asks for it may not know what to type yet.
+fn help_wanted(matches: &ArgMatches) -> Option<HelpTo> {
+    if matches.get_flag(args::HELP) {
+        Some(HelpTo::Stdout)
+    } else if matches.get_flag(args::HELP_SHORT) {
+        Some(HelpTo::Stderr)
+    } else {
+        None
+    }
+}
+
+/// clap's reason in one line; its own texts take several, with usage and tips.
+fn refusal(error: &clap::Error) -> Error {
+    let word = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => quoted(word),
+        _ => String::new(),
+    };
+    let option = word(ContextKind::InvalidArg);
+    let what = match error.kind() {
+        ErrorKind::UnknownArgument => format!("unknown option '{option}'"),
+        ErrorKind::InvalidValue => format!("option '{option}' requires a value"),
+        ErrorKind::TooManyValues => format!("option '{option}' takes no value"),
+        ErrorKind::InvalidUtf8 => "an option is not valid UTF-8".to_owned(),
+        // None of these can come from our definitions; should one, it is still one line.
+        other => format!("wrong usage, {other}"),
+    };
+    Error::message(format!("{what} (see nc --help)"))
+}
+
+/// Why a value does not fit, in the words of strtonum(3), which Debian's messages are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Misfit {
+    Invalid,
+    TooSmall,
+    TooLarge,
+}
+
+impl Misfit {
+    /// The whole line: `timeout too small: -1`.
+    fn of(self, noun: &str, text: &str) -> Error {
+        let why = match self {
+            Self::Invalid => "invalid",
+            Self::TooSmall => "too small",
+            Self::TooLarge => "too large",
+        };
+        Error::message(format!("{noun} {why}: {}", quoted(text)))
+    }
+}
+
+/// A whole number as strtonum(3) reads it: white space, one sign and leading zeros may come first,
+/// nothing may follow.
+fn integer<T>(text: &str, range: RangeInclusive<T>) -> Result<T, Misfit>
+where
+    T: TryFrom<u64> + PartialOrd,
+{
+    let (negative, digits) = split_sign(text);
+    let magnitude = decimal(digits).ok_or(Misfit::Invalid)?;
+    if negative && magnitude > 0 {
+        return Err(Misfit::TooSmall);
+    }
+    let (least, most) = range.into_inner();
+    match T::try_from(magnitude) {
+        Ok(number) if number < least => Err(Misfit::TooSmall),
+        Ok(number) if number <= most => Ok(number),
+        _ => Err(Misfit::TooLarge),
+    }
+}
+
+/// Takes what strtol(3) skips off the front; `true`: there was a minus sign.
+fn split_sign(text: &str) -> (bool, &str) {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+    match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
+/// Digits and nothing else. Saturates: every limit here is far below, so too large stays too large.
+fn decimal(digits: &str) -> Option<u64> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let append = |n: u64, digit| n.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+    Some(digits.bytes().fold(0, append))
+}
+
+/// The user's text as part of a message: short, one line, harmless to a terminal.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_CHARS) {
+        Some((end, _)) => escape(&text[..end]) + "...",
+        None => escape(text),
+    }
+}
+
+/// Enough of an argument to recognise it, and with its message still one line of a terminal.
+const QUOTED_CHARS: usize = 60;

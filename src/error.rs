@@ -1,0 +1,92 @@
+//! The one error type that reaches `main`, and the kernel's own words for an errno.
+//!
+//! Owns: how a failure is worded. Must not know: any mode, any option. Every message is one line,
+//! and whatever came from outside the program is escaped before it gets here (see [`escape`]).
+
+use std::fmt;
+use std::io;
+
+/// Why the program ends with exit status 1, worded as the line that follows `nc: `.
+///
+/// `Silent` is for failures whose lines have been printed as they happened (each address of a name
+/// that refused, say): the status is owed, another line is not.
+#[derive(Debug)]
+pub enum Error {
+    /// A complete sentence without prefix, full stop or line break.
+    Message(String),
+    /// What was being done, and what the kernel answered: `bind failed: Address already in use`.
+    Io(String, io::Error),
+    /// Everything there is to say has been said.
+    Silent,
+}
+
+impl Error {
+    /// An error that is a sentence of its own.
+    pub fn message(text: impl Into<String>) -> Self {
+        Self::Message(text.into())
+    }
+
+    /// For `map_err`: names what failed, keeps the errno.
+    pub fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |error| Self::Io(what, error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(text) => f.write_str(text),
+            Self::Io(what, error) => write!(f, "{what}: {}", reason(error)),
+            Self::Silent => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The text of strerror(3) alone: the standard library adds ` (os error N)`, netcat does not.
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// Text from outside (an argument, a peer, a name server) made safe for a terminal: control
+/// characters, also the 8-bit ones and the bidirectional overrides, come out as `\u{..}`.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_is_strerror_alone() {
+        let refused = io::Error::from_raw_os_error(111);
+        assert_eq!(reason(&refused), "Connection refused");
+        assert_eq!(reason(&io::Error::other("odd")), "odd");
+    }
+
+    #[test]
+    fn escape_leaves_no_control_character() {
+        assert_eq!(escape("plain é"), "plain é");
+        assert_eq!(escape("a\u{1b}]0;x\u{7}\u{9b}\r\n"), "a\\u{1b}]0;x\\u{7}\\u{9b}\\u{d}\\u{a}");
+        assert_eq!(escape("\u{202e}"), "\\u{202e}");
+    }
+}

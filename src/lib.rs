@@ -1,0 +1,34 @@
+//! # pollcat: netcat as one event loop
+//!
+//! One thread, one reactor, no callbacks. Every connection is an explicit state machine that is told
+//! what is ready and what time it is, does what can be done without waiting, and reports what it found.
+//!
+//! ```text
+//!  5  main, cli          what the user typed -> what it means
+//!  4  app                the loop; owns everything; acts on reports
+//!  3  session            one connection: its phases, two flows and the rules between them, the outcome
+//!  2  flow               one direction of bytes: four states and a bounded buffer
+//!  1  reactor  sys       readiness and timers  |  descriptors
+//!     nonblock  error    the words all of them share
+//! ```
+//!
+//! Arrows go down only; a test reads the `use` lines and sees to it.
+//!
+//! To understand the loop, read in this order: [`nonblock`] (what an attempt is), [`reactor`] (how
+//! readiness is remembered), [`flow`] (how one direction moves), [`session`] (how two are coupled),
+//! [`app`] (how the loop turns). `docs/architecture.md` follows one byte and one connection through all
+//! of it.
+
+pub mod app;
+pub mod cli;
+pub mod error;
+pub mod flow;
+pub mod nonblock;
+pub mod reactor;
+pub mod session;
+pub mod sys;
+
+#[cfg(test)]
+mod layers;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,69 @@
+//! `nc`: reads the command line, does the job, prints the last word, sets the exit status.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use log::LevelFilter;
+
+use pollcat::app::{self, Console};
+use pollcat::cli::{self, HelpTo, Request};
+use pollcat::error::{Error, escape};
+
+fn main() -> ExitCode {
+    let program = program_name();
+    match run(&program) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Silent) => ExitCode::FAILURE,
+        Err(error) => {
+            Console::new(program, false).complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(program: &str) -> Result<(), Error> {
+    let plan = match cli::parse(env::args_os())? {
+        Request::Run(plan) => plan,
+        Request::ShowHelp(HelpTo::Stderr, text) => return show(&mut io::stderr(), &text),
+        Request::ShowHelp(HelpTo::Stdout, text) | Request::ShowVersion(text) => {
+            return show(&mut io::stdout(), &text);
+        }
+    };
+    start_log(plan.verbosity);
+    let console = Console::new(program.to_owned(), plan.job.verbose);
+    app::run(&plan.job, &console)
+}
+
+fn show(to: &mut dyn Write, text: &str) -> Result<(), Error> {
+    to.write_all(text.as_bytes()).and_then(|()| to.flush()).map_err(Error::doing("cannot print"))
+}
+
+/// The name it was called by, as glibc's `program_invocation_short_name`: scripts read it in messages.
+fn program_name() -> String {
+    let called = env::args_os().next();
+    let name = called.as_deref().and_then(|path| Path::new(path).file_name());
+    escape(&name.unwrap_or(OsStr::new("nc")).to_string_lossy())
+}
+
+/// The log is for those who ask: `-vv` shows states as they change, `-vvv` every event and call;
+/// `RUST_LOG` has the last word.
+fn start_log(verbosity: u8) {
+    let wanted = match verbosity {
+        0 | 1 => LevelFilter::Off,
+        2 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    };
+    if wanted == LevelFilter::Off && env::var_os("RUST_LOG").is_none() {
+        return;
+    }
+    let mut log = env_logger::Builder::new();
+    log.filter_level(wanted).parse_default_env();
+    log.format(|out, record| {
+        writeln!(out, "{:5} {}: {}", record.level(), record.target(), record.args())
+    });
+    // It fails only where a log was started before.
+    drop(log.try_init());
+}

@@ -1,0 +1,223 @@
+//! The words every layer shares about nonblocking bytes: one attempt, the two ends of a flow, a
+//! bounded buffer.
+//!
+//! Owns: the only place that knows `EINTR` and `WouldBlock`. Above it a call has moved bytes, was
+//! blocked, or found the end; an `io::Error` that gets through is a real failure.
+//! Must not know: reactor, sockets, sessions.
+//! Read next: `flow`, which is built from nothing but these.
+
+use std::io;
+
+/// What one nonblocking call did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// So many bytes were moved; never 0.
+    Moved(usize),
+    /// Nothing can be moved now: the kernel said `EAGAIN`. Only this clears a readiness bit.
+    Blocked,
+    /// Reading only: end of file.
+    Ended,
+}
+
+impl Attempt {
+    /// Makes an attempt of a read(2)-like call. A signal that interrupts it is not an event.
+    ///
+    /// # Errors
+    /// Whatever `read` fails with, but for `Interrupted` and `WouldBlock`.
+    pub fn to_read(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<Self> {
+        loop {
+            match read() {
+                Ok(0) => return Ok(Self::Ended),
+                Ok(n) => return Ok(Self::Moved(n)),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Self::Blocked),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Makes an attempt of a write(2)-like call on at least one byte; never [`Attempt::Ended`].
+    ///
+    /// # Errors
+    /// Whatever `write` fails with, but for `Interrupted` and `WouldBlock`; `WriteZero` where
+    /// nothing was taken and no reason given.
+    pub fn to_write(mut write: impl FnMut() -> io::Result<usize>) -> io::Result<Self> {
+        loop {
+            match write() {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => return Ok(Self::Moved(n)),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Self::Blocked),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+/// Where a flow takes bytes from.
+pub trait ByteSource {
+    /// Reads at most `into.len()` bytes (at least 1) without ever waiting.
+    ///
+    /// # Errors
+    /// The source is broken; what was read before stays valid.
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt>;
+}
+
+/// Where a flow brings bytes to.
+pub trait ByteSink {
+    /// Writes a prefix of `from` (not empty) without ever waiting.
+    ///
+    /// # Errors
+    /// The sink is broken and takes nothing any more.
+    fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt>;
+}
+
+/// A connection: both ends in one, with two directions that close apart from each other.
+pub trait Wire: ByteSource + ByteSink {
+    /// Half-close: the peer reads an end of file once it has read all that was written,
+    /// shutdown(2) with `SHUT_WR`.
+    ///
+    /// # Errors
+    /// The connection is gone already; reading will tell why.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+/// A bounded queue of bytes in one piece of memory, which is allocated on first use.
+///
+/// Reading appends at the back, writing takes from the front. Bytes move inside the buffer only when
+/// the back is reached while the front half is free, so each byte is copied at most once more.
+#[derive(Debug)]
+pub struct Buffer {
+    bytes: Box<[u8]>,
+    capacity: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    /// An empty buffer that will hold at most `capacity` bytes.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { bytes: Box::default(), capacity, start: 0, end: 0 }
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// No byte held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// The bytes held, oldest first.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Room for more; empty when the buffer is full, or as good as full: fewer than half the bytes
+    /// have left, and moving the rest to the front for that little room would cost more than it gives.
+    pub fn spare(&mut self) -> &mut [u8] {
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; self.capacity].into_boxed_slice();
+        }
+        if self.end == self.capacity && self.start >= self.capacity / 2 && self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// The first `n` bytes of [`Buffer::spare`] now hold data.
+    pub fn filled(&mut self, n: usize) {
+        debug_assert!(self.end + n <= self.capacity);
+        self.end += n;
+    }
+
+    /// The first `n` bytes of [`Buffer::data`] have been delivered.
+    pub fn consume(&mut self, n: usize) {
+        debug_assert!(n <= self.len());
+        self.start += n;
+        if self.is_empty() {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Forgets what it holds and gives the memory back; says how many bytes that were.
+    pub fn discard(&mut self) -> usize {
+        let held = self.len();
+        *self = Self::new(self.capacity);
+        held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    #[test]
+    fn interrupted_calls_are_made_again() {
+        let mut answers = vec![Ok(3), Err(io::ErrorKind::Interrupted.into())];
+        assert_eq!(
+            Attempt::to_read(|| answers.pop().expect("asked twice")).expect("no error"),
+            Attempt::Moved(3)
+        );
+    }
+
+    #[test]
+    fn would_block_is_no_error_and_zero_means_two_things() {
+        let blocked = || Err(io::ErrorKind::WouldBlock.into());
+        assert_eq!(Attempt::to_read(blocked).expect("no error"), Attempt::Blocked);
+        assert_eq!(Attempt::to_write(blocked).expect("no error"), Attempt::Blocked);
+        assert_eq!(Attempt::to_read(|| Ok(0)).expect("no error"), Attempt::Ended);
+        assert_eq!(
+            Attempt::to_write(|| Ok(0)).expect_err("error").kind(),
+            io::ErrorKind::WriteZero
+        );
+    }
+
+    #[test]
+    fn buffer_allocates_on_first_use_only() {
+        let mut buffer = Buffer::new(8);
+        assert!(buffer.bytes.is_empty());
+        assert_eq!(buffer.spare().len(), 8);
+    }
+
+    proptest! {
+        /// The buffer is a queue of bytes that never holds more than its capacity.
+        #[test]
+        fn buffer_is_a_bounded_queue(capacity in 1usize..40, steps in prop::collection::vec((any::<bool>(), 0usize..50), 0..200)) {
+            let mut buffer = Buffer::new(capacity);
+            let mut model = VecDeque::new();
+            let mut next = 0u8;
+            for (fill, n) in steps {
+                if fill {
+                    let room = buffer.spare();
+                    let n = n.min(room.len());
+                    for slot in &mut room[..n] {
+                        *slot = next;
+                        model.push_back(next);
+                        next = next.wrapping_add(1);
+                    }
+                    buffer.filled(n);
+                } else {
+                    let n = n.min(buffer.len());
+                    prop_assert!(buffer.data()[..n].iter().eq(model.drain(..n).collect::<Vec<_>>().iter()));
+                    buffer.consume(n);
+                }
+                prop_assert_eq!(buffer.len(), model.len());
+                prop_assert!(buffer.len() <= capacity);
+                prop_assert!(!buffer.is_empty() || !buffer.spare().is_empty());
+            }
+            prop_assert!(buffer.data().iter().eq(model.iter()));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the kernel has said about a source and nobody has found untrue since.
+//!
+//! A bit is set by an event and stays set until an operation says `EAGAIN`. Whether somebody wants to
+//! read or write is another question, asked of the flows and never stored here.
+
+use std::fmt;
+use std::ops::BitOr;
+
+/// A set of readiness bits.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Readiness(u8);
+
+impl Readiness {
+    /// Nothing known.
+    pub const NONE: Self = Self(0);
+    /// A read is worth an attempt.
+    pub const READABLE: Self = Self(1);
+    /// A write is worth an attempt.
+    pub const WRITABLE: Self = Self(1 << 1);
+    /// The other side will send no more, or is gone: a hint (EPOLLRDHUP, EPOLLHUP).
+    pub const READ_CLOSED: Self = Self(1 << 2);
+    /// The other side takes no more, or is gone: a hint (EPOLLHUP, EPOLLERR).
+    pub const WRITE_CLOSED: Self = Self(1 << 3);
+    /// Something is wrong, and the next call will say what: a hint (EPOLLERR).
+    pub const ERROR: Self = Self(1 << 4);
+
+    /// Everything that makes a read worth an attempt. An empty pipe whose writer has gone says
+    /// `READ_CLOSED` alone; a refused datagram says `ERROR` alone.
+    pub const READ: Self = Self(Self::READABLE.0 | Self::READ_CLOSED.0 | Self::ERROR.0);
+    /// Everything that makes a write worth an attempt, if only to learn the error.
+    pub const WRITE: Self = Self(Self::WRITABLE.0 | Self::WRITE_CLOSED.0 | Self::ERROR.0);
+    /// Signs that whoever reads what we write has gone.
+    pub const READER_GONE: Self = Self(Self::WRITE_CLOSED.0 | Self::ERROR.0);
+
+    /// At least one bit of `any` is set.
+    #[must_use]
+    pub const fn intersects(self, any: Self) -> bool {
+        self.0 & any.0 != 0
+    }
+
+    /// The set without the bits of `which`.
+    #[must_use]
+    pub const fn without(self, which: Self) -> Self {
+        Self(self.0 & !which.0)
+    }
+}
+
+impl BitOr for Readiness {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl From<&mio::event::Event> for Readiness {
+    fn from(event: &mio::event::Event) -> Self {
+        let bit = |set: bool, bit: Self| if set { bit } else { Self::NONE };
+        bit(event.is_readable(), Self::READABLE)
+            | bit(event.is_writable(), Self::WRITABLE)
+            | bit(event.is_read_closed(), Self::READ_CLOSED)
+            | bit(event.is_write_closed(), Self::WRITE_CLOSED)
+            | bit(event.is_error(), Self::ERROR)
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NONE {
+            return f.write_str("-");
+        }
+        for (bit, letter) in [
+            (Self::READABLE, "r"),
+            (Self::WRITABLE, "w"),
+            (Self::READ_CLOSED, "R"),
+            (Self::WRITE_CLOSED, "W"),
+            (Self::ERROR, "e"),
+        ] {
+            if self.intersects(bit) {
+                f.write_str(letter)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_alone_make_a_read_worth_an_attempt() {
+        assert!(Readiness::READ_CLOSED.intersects(Readiness::READ));
+        assert!(Readiness::ERROR.intersects(Readiness::READ));
+        assert!(!Readiness::WRITABLE.intersects(Readiness::READ));
+    }
+
+    #[test]
+    fn debug_is_short() {
+        assert_eq!(format!("{:?}", Readiness::NONE), "-");
+        assert_eq!(format!("{:?}", Readiness::READABLE | Readiness::READ_CLOSED), "rR");
+    }
+}

@@ -1,0 +1,297 @@
+//! The lab: two sessions joined by a wire in memory, with a clock of its own and a seed for everything
+//! that can vary.
+//!
+//! Each seed chooses policies, amounts, how much the wire holds, when it blocks, when events come late,
+//! whether and when it is cut. Readiness is handed out as the reactor does it: an edge per change,
+//! remembered until `EAGAIN`. Whatever happens, both sides must come to an end and account for each byte.
+//!
+//! A failure names its seed; `POLLCAT_LAB_SEED=17 cargo test lab` replays that one alone, with a log.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+use super::*;
+
+/// Any instant will do as the beginning of a manual clock.
+#[allow(clippy::disallowed_methods)] // see above: it is read once and never again
+pub(super) fn epoch() -> Instant {
+    static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
+
+/// A bounded queue of bytes that one side fills and the other empties: half a wire, a pipe.
+#[derive(Debug, Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    capacity: usize,
+    /// The writer has said its end of file.
+    ended: bool,
+    /// Both ends get an error once the bytes are gone.
+    cut: bool,
+    /// Nothing can be written, as long as this lasts.
+    stalled: bool,
+}
+
+type Shared<T> = Rc<RefCell<T>>;
+
+#[derive(Debug, Clone)]
+struct Joint {
+    from: Shared<Pipe>,
+    to: Shared<Pipe>,
+    dice: Shared<fastrand::Rng>,
+}
+
+impl ByteSource for Joint {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        read_pipe(&mut self.from.borrow_mut(), &mut self.dice.borrow_mut(), into)
+    }
+}
+
+impl ByteSink for Joint {
+    fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
+        write_pipe(&mut self.to.borrow_mut(), &mut self.dice.borrow_mut(), from)
+    }
+}
+
+impl Wire for Joint {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.to.borrow_mut().ended = true;
+        Ok(())
+    }
+}
+
+fn read_pipe(pipe: &mut Pipe, dice: &mut fastrand::Rng, into: &mut [u8]) -> io::Result<Attempt> {
+    if pipe.bytes.is_empty() {
+        if pipe.cut {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        return Ok(if pipe.ended { Attempt::Ended } else { Attempt::Blocked });
+    }
+    let n = dice.usize(1..=into.len().min(pipe.bytes.len()));
+    into.iter_mut().zip(pipe.bytes.drain(..n)).for_each(|(slot, byte)| *slot = byte);
+    Ok(Attempt::Moved(n))
+}
+
+fn write_pipe(pipe: &mut Pipe, dice: &mut fastrand::Rng, from: &[u8]) -> io::Result<Attempt> {
+    if pipe.cut {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    let room = if pipe.stalled { 0 } else { pipe.capacity - pipe.bytes.len() };
+    if room == 0 {
+        return Ok(Attempt::Blocked);
+    }
+    let n = dice.usize(1..=room.min(from.len()));
+    pipe.bytes.extend(&from[..n]);
+    Ok(Attempt::Moved(n))
+}
+
+/// One side of the wire: a session, its stdin, its stdout, and what is known to be ready.
+struct Side {
+    session: Session<Joint>,
+    wire: Joint,
+    stdin: Joint,
+    stdout: Joint,
+    known: Gates,
+    typed: Vec<u8>,
+    left_to_type: VecDeque<u8>,
+    printed: Vec<u8>,
+    deadline: Option<Instant>,
+    outcome: Option<Outcome>,
+}
+
+impl Side {
+    fn new(dice: &Shared<fastrand::Rng>, wire: Joint, policy: Policy) -> Self {
+        let amount = dice.borrow_mut().usize(0..150_000);
+        let typed: Vec<u8> =
+            std::iter::repeat_with(|| dice.borrow_mut().u8(..)).take(amount).collect();
+        let pipe = || {
+            let capacity = dice.borrow_mut().usize(1..70_000);
+            Rc::new(RefCell::new(Pipe { capacity, ..Pipe::default() }))
+        };
+        let (input, output) = (pipe(), pipe());
+        let end = |pipe: Shared<Pipe>| Joint { from: pipe.clone(), to: pipe, dice: dice.clone() };
+        let nothing =
+            Gates { net: Readiness::NONE, local_in: Readiness::NONE, local_out: Readiness::NONE };
+        Self {
+            session: Session::new(wire.clone(), policy, epoch()),
+            wire,
+            stdin: end(input),
+            stdout: end(output),
+            known: nothing,
+            left_to_type: typed.iter().copied().collect(),
+            typed,
+            printed: Vec::new(),
+            deadline: None,
+            outcome: None,
+        }
+    }
+
+    /// What the kernel would report now.
+    fn level(&self) -> Gates {
+        let readable = |pipe: &Pipe| !pipe.bytes.is_empty() || pipe.ended || pipe.cut;
+        let writable =
+            |pipe: &Pipe| pipe.cut || (!pipe.stalled && pipe.bytes.len() < pipe.capacity);
+        let bit = |set: bool, bit: Readiness| if set { bit } else { Readiness::NONE };
+        Gates {
+            net: bit(readable(&self.wire.from.borrow()), Readiness::READABLE)
+                | bit(writable(&self.wire.to.borrow()), Readiness::WRITABLE),
+            local_in: bit(readable(&self.stdin.from.borrow()), Readiness::READABLE),
+            local_out: bit(writable(&self.stdout.to.borrow()), Readiness::WRITABLE),
+        }
+    }
+
+    fn turn(&mut self, now: Instant, budget: usize) {
+        let level = self.level();
+        self.known.net = self.known.net | level.net;
+        self.known.local_in = self.known.local_in | level.local_in;
+        self.known.local_out = self.known.local_out | level.local_out;
+        let turn = Turn { gates: self.known, now, budget };
+        let report = self.session.advance(&mut self.stdin, &mut self.stdout, turn);
+        self.known.net = self.known.net.without(report.net);
+        self.known.local_in = self.known.local_in.without(report.local_in);
+        self.known.local_out = self.known.local_out.without(report.local_out);
+        self.deadline = report.deadline;
+        if let Some(outcome) = report.ended {
+            self.outcome = Some(outcome);
+            // The descriptor is closed: the peer reads an end of file.
+            self.wire.to.borrow_mut().ended = true;
+        }
+    }
+
+    /// The user types a little, and reads a little.
+    fn user(&mut self, dice: &mut fastrand::Rng, reads: bool) {
+        let mut stdin = self.stdin.to.borrow_mut();
+        let room = stdin.capacity - stdin.bytes.len();
+        let n = dice.usize(0..=room.min(self.left_to_type.len()));
+        stdin.bytes.extend(self.left_to_type.drain(..n));
+        stdin.ended = self.left_to_type.is_empty();
+        if reads {
+            let mut stdout = self.stdout.from.borrow_mut();
+            let n = dice.usize(0..=stdout.bytes.len());
+            self.printed.extend(stdout.bytes.drain(..n));
+        }
+    }
+}
+
+/// How a seed turned out.
+struct Findings {
+    sides: [Side; 2],
+    cut: bool,
+}
+
+fn experiment(seed: u64) -> Findings {
+    let dice = Rc::new(RefCell::new(fastrand::Rng::with_seed(seed)));
+    let roll = |n: usize| dice.borrow_mut().usize(0..n);
+    let half = || {
+        let capacity = roll(100_000) + 1;
+        Rc::new(RefCell::new(Pipe { capacity, ..Pipe::default() }))
+    };
+    let (there, back) = (half(), half());
+    let near = Joint { from: back.clone(), to: there.clone(), dice: dice.clone() };
+    let far = Joint { from: there.clone(), to: back.clone(), dice: dice.clone() };
+    let policy = |half_close: bool, peer_eof: PeerEof| Policy {
+        ways: Ways::Both,
+        local_eof: if half_close { LocalEof::HalfClose } else { LocalEof::KeepOpen },
+        quit_after: None,
+        peer_eof,
+        idle: None,
+        recv_limit: None,
+    };
+    // The first side half-closes, or neither would ever end; the second may end with its peer.
+    let second_eof = if roll(2) == 0 { PeerEof::KeepSending } else { PeerEof::EndSession };
+    let second_closes = second_eof == PeerEof::EndSession || roll(2) == 0;
+    let mut sides = [
+        Side::new(&dice, near, policy(true, PeerEof::KeepSending)),
+        Side::new(&dice, far, policy(second_closes, second_eof)),
+    ];
+    let cut_at = if roll(4) == 0 { Some(roll(60)) } else { None };
+    let mut now = epoch();
+    for step in 0..MOST_STEPS {
+        if Some(step) == cut_at {
+            there.borrow_mut().cut = true;
+            back.borrow_mut().cut = true;
+        }
+        // Stalls come and go, and in the end there are none, so that everything can end.
+        let calm = step > MOST_STEPS / 2;
+        for pipe in [&there, &back] {
+            pipe.borrow_mut().stalled = !calm && roll(5) == 0;
+        }
+        for side in &mut sides {
+            let reads = calm || roll(3) > 0;
+            let mut user_dice = dice.borrow_mut().fork();
+            side.user(&mut user_dice, reads);
+            if side.outcome.is_none() && (calm || roll(3) > 0) {
+                let budget = 1 + roll(300_000);
+                side.turn(now, budget);
+            }
+        }
+        now += Duration::from_millis(1);
+        if sides.iter().all(|side| side.outcome.is_some()) {
+            break;
+        }
+    }
+    for side in &mut sides {
+        let rest: Vec<u8> = side.stdout.from.borrow_mut().bytes.drain(..).collect();
+        side.printed.extend(rest);
+    }
+    Findings { sides, cut: cut_at.is_some() }
+}
+
+fn check(seed: u64) {
+    let Findings { sides: [near, far], cut } = experiment(seed);
+    for (name, side, other) in [("near", &near, &far), ("far", &far, &near)] {
+        let outcome =
+            side.outcome.as_ref().unwrap_or_else(|| panic!("seed {seed}: {name} never ended"));
+        let printed = side.printed.len() as u64;
+        assert_eq!(outcome.received, printed, "seed {seed}: {name} miscounted what it printed");
+        assert!(
+            other.typed.starts_with(&side.printed),
+            "seed {seed}: {name} printed something else"
+        );
+        let read = (side.typed.len()
+            - side.left_to_type.len()
+            - side.stdin.from.borrow().bytes.len()) as u64;
+        assert_eq!(outcome.sent + outcome.unsent, read, "seed {seed}: {name} lost count of stdin");
+        if !cut {
+            assert!(outcome.is_clean(), "seed {seed}: {name} {outcome:?}");
+        }
+    }
+    if !cut {
+        assert_eq!(far.printed, near.typed, "seed {seed}: far did not print what near sent");
+        let sent = usize::try_from(far.outcome.as_ref().map_or(0, |o| o.sent)).expect("fits");
+        assert_eq!(
+            near.printed,
+            far.typed[..sent],
+            "seed {seed}: near did not print what far sent"
+        );
+    }
+}
+
+#[test]
+fn whatever_happens_every_byte_is_accounted_for() {
+    match std::env::var("POLLCAT_LAB_SEED") {
+        Ok(seed) => {
+            drop(env_logger::builder().filter_level(log::LevelFilter::Trace).try_init());
+            check(seed.parse().expect("POLLCAT_LAB_SEED is a number"));
+        }
+        Err(_) => (0..SEEDS).for_each(check),
+    }
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in 0..8 {
+        let [first, second] = [experiment(seed), experiment(seed)];
+        for (one, other) in first.sides.iter().zip(&second.sides) {
+            assert_eq!(one.printed, other.printed);
+            assert_eq!(format!("{:?}", one.outcome), format!("{:?}", other.outcome));
+        }
+    }
+}
+
+const SEEDS: u64 = 256;
+
+/// More turns than any experiment can need once it is calm.
+const MOST_STEPS: usize = 4000;

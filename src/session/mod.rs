@@ -1,0 +1,196 @@
+//! One connection from its first byte to its outcome.
+//!
+//! Owns: the wire, the phase, the policy at work. Must not know: reactor, clock, registration; it is
+//! told what is ready and what time it is, and reports what it found ([`Report`]). So a test drives it
+//! with an in-memory wire and a clock of its own.
+//! Read next: `phase` for the life, `relay` for the rules, `flow` for one direction.
+
+mod outcome;
+mod phase;
+mod policy;
+mod relay;
+
+use std::time::{Duration, Instant};
+
+pub use outcome::{End, Outcome};
+pub use phase::Kind;
+pub use policy::{LocalEof, PeerEof, Policy, Ways};
+
+use crate::flow::Ends;
+use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
+use crate::reactor::Readiness;
+use phase::Phase;
+use relay::Relay;
+
+/// What a session is told when it is advanced.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// What is known to be ready.
+    pub gates: Gates,
+    /// What time it is.
+    pub now: Instant,
+    /// Bytes it may read from each side.
+    pub budget: usize,
+}
+
+/// What is known to be ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gates {
+    /// The connection.
+    pub net: Readiness,
+    /// stdin, or what stands for it.
+    pub local_in: Readiness,
+    /// stdout, or what stands for it.
+    pub local_out: Readiness,
+}
+
+/// What a session found when it was advanced; its owner acts on it.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Bits of the connection that `EAGAIN` has shown to be out of date.
+    pub net: Readiness,
+    /// The same of stdin.
+    pub local_in: Readiness,
+    /// The same of stdout.
+    pub local_out: Readiness,
+    /// The budget is spent and there is more to do: advance again on the next turn.
+    pub again: bool,
+    /// Advance again at this time at the latest. It may move back with every byte, so the owner sets
+    /// a timer only where none is set that fires before it.
+    pub deadline: Option<Instant>,
+    /// Everything the peer sent is on stdout, which may be closed as far as this session goes.
+    pub output_done: bool,
+    /// The session is over; reported once.
+    pub ended: Option<Outcome>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session<W> {
+    wire: W,
+    phase: Phase,
+}
+
+impl<W: Wire> Session<W> {
+    /// Starts to relay over a connected wire.
+    pub fn new(wire: W, policy: Policy, now: Instant) -> Self {
+        Self { wire, phase: Phase::Relaying(Box::new(Relay::new(policy, now))) }
+    }
+
+    /// The connection itself, for whoever registered it.
+    pub fn wire_mut(&mut self) -> &mut W {
+        &mut self.wire
+    }
+
+    /// Bytes of the peer are held that only stdout can take.
+    pub fn holds_output(&self) -> bool {
+        match &self.phase {
+            Phase::Relaying(relay) => relay.holds_output(),
+            Phase::Lingering { .. } | Phase::Closed => false,
+        }
+    }
+
+    /// More of stdin is wanted, now or later.
+    pub fn takes_input(&self) -> bool {
+        match &self.phase {
+            Phase::Relaying(relay) => relay.takes_input(),
+            Phase::Lingering { .. } | Phase::Closed => false,
+        }
+    }
+
+    /// Does what can be done now without waiting.
+    pub fn advance(
+        &mut self,
+        local_in: &mut impl ByteSource,
+        local_out: &mut impl ByteSink,
+        turn: Turn,
+    ) -> Report {
+        let mut report = Report::default();
+        if let Phase::Relaying(relay) = &mut self.phase {
+            let wire = &mut self.wire;
+            if let Some(end) = relay.advance(wire, local_in, local_out, turn, &mut report) {
+                self.leave_relay(end, turn.now, &mut report);
+            }
+        }
+        if let Phase::Lingering { .. } = &self.phase {
+            self.linger(turn, &mut report);
+        }
+        report
+    }
+
+    /// Ends the session from outside. `None` if it has reported its outcome already.
+    pub fn close(&mut self, end: End) -> Option<Outcome> {
+        let outcome = match &mut self.phase {
+            Phase::Relaying(relay) => relay.outcome(end),
+            Phase::Lingering { outcome, .. } => Outcome { end, ..*outcome },
+            Phase::Closed => return None,
+        };
+        self.phase.enter(Phase::Closed);
+        Some(outcome)
+    }
+
+    fn leave_relay(&mut self, end: End, now: Instant, report: &mut Report) {
+        let Phase::Relaying(relay) = &mut self.phase else { return };
+        let lingers = matches!(end, End::Complete) && relay.owes_a_linger();
+        let outcome = relay.outcome(end);
+        if lingers {
+            let until = now + LINGER;
+            report.deadline = Some(until);
+            self.phase.enter(Phase::Lingering { until, outcome });
+        } else {
+            report.ended = Some(outcome);
+            self.phase.enter(Phase::Closed);
+        }
+    }
+
+    fn linger(&mut self, turn: Turn, report: &mut Report) {
+        let Phase::Lingering { until, outcome } = &mut self.phase else { return };
+        let mut patience = turn.now < *until;
+        report.deadline = Some(*until);
+        let mut scrap = [0; SCRAP];
+        let mut left = turn.budget;
+        while patience && turn.gates.net.intersects(Readiness::READ) {
+            match self.wire.try_read(&mut scrap) {
+                Ok(Attempt::Moved(n)) if n < left => left -= n,
+                Ok(Attempt::Moved(_)) => {
+                    report.again = true;
+                    break;
+                }
+                Ok(Attempt::Blocked) => {
+                    report.net = report.net | Readiness::READ;
+                    break;
+                }
+                // A reset after the peer got everything is its way to say that it has no more to say.
+                Ok(Attempt::Ended) | Err(_) => patience = false,
+            }
+        }
+        if !patience {
+            let end = std::mem::replace(&mut outcome.end, End::Complete);
+            report.ended = Some(Outcome { end, ..*outcome });
+            self.phase.enter(Phase::Closed);
+        }
+    }
+}
+
+impl Report {
+    fn note_blocked(&mut self, inbound: Ends, outbound: Ends) {
+        let said = |blocked: bool, bits: Readiness| if blocked { bits } else { Readiness::NONE };
+        let unwritable = Readiness::WRITABLE | Readiness::WRITE_CLOSED;
+        self.net = said(inbound.source, Readiness::READ) | said(outbound.sink, unwritable);
+        self.local_in = said(outbound.source, Readiness::READ);
+        // Only what was tried: that the reader has gone stays known.
+        self.local_out = said(inbound.sink, Readiness::WRITABLE);
+    }
+}
+
+/// How long a session that only sends waits for the peer's end of file after its own. Long enough for
+/// a peer across the world to read the last segment, short enough not to annoy where it never closes.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Read and thrown away at a time while lingering.
+const SCRAP: usize = 4096;
+
+#[cfg(test)]
+mod lab;
+#[cfg(test)]
+mod tests;

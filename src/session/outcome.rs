@@ -1,0 +1,150 @@
+//! Why a session ended and what it cost: from this alone the exit status is made.
+
+use std::fmt;
+use std::io;
+
+use crate::error::reason;
+
+/// The end of one session.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Why it ended.
+    pub end: End,
+    /// Bytes the connection took.
+    pub sent: u64,
+    /// Bytes that reached stdout.
+    pub received: u64,
+    /// Bytes read from stdin that the connection did not take.
+    pub unsent: u64,
+    /// Bytes read from the peer that stdout did not take.
+    pub unwritten: u64,
+}
+
+/// Why a session ended.
+#[derive(Debug)]
+pub enum End {
+    /// Both directions came to their end, as the policy has it.
+    Complete,
+    /// Nothing moved for as long as `-w` allows.
+    Idle,
+    /// The time after the end of stdin is over (`-q`, `--quit-after`).
+    QuitTimer,
+    /// It took nothing while others waited for the same stdin.
+    HeldOthersBack,
+    /// The connection broke: a reset, mostly.
+    PeerFailed(io::Error),
+    /// stdin cannot be read.
+    InputFailed(io::Error),
+    /// stdout cannot be written.
+    OutputFailed(io::Error),
+    /// Whoever read our stdout has left.
+    ReaderGone,
+}
+
+impl Outcome {
+    /// Every byte that was read was delivered, and nothing broke.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        let broke = match self.end {
+            End::Complete | End::Idle | End::QuitTimer | End::ReaderGone => false,
+            End::HeldOthersBack
+            | End::PeerFailed(_)
+            | End::InputFailed(_)
+            | End::OutputFailed(_) => true,
+        };
+        !broke && self.unsent == 0 && self.unwritten == 0
+    }
+
+    /// The one line that is owed to the user, if one is. A reader that has left knows, and nobody else
+    /// cares: `nc host port | head -1` is silent.
+    #[must_use]
+    pub fn complaint(&self, peer: &dyn fmt::Display) -> Option<String> {
+        if self.is_clean() || matches!(self.end, End::ReaderGone) {
+            return None;
+        }
+        let what = match &self.end {
+            End::Complete | End::ReaderGone => format!("{peer}: closed"),
+            End::Idle => format!("{peer}: idle timeout"),
+            End::QuitTimer => format!("{peer}: quit timer"),
+            End::HeldOthersBack => format!("{peer}: dropped, it held the others back"),
+            End::PeerFailed(error) => format!("{peer}: {}", reason(error)),
+            End::InputFailed(error) => format!("stdin: {}", reason(error)),
+            End::OutputFailed(error) => format!("stdout: {}", reason(error)),
+        };
+        let unsent = match self.unsent {
+            0 => String::new(),
+            n => format!(", {} from stdin not sent", bytes(n)),
+        };
+        let unwritten = match self.unwritten {
+            0 => String::new(),
+            n => format!(", {} from the peer not written", bytes(n)),
+        };
+        Some(what + &unsent + &unwritten)
+    }
+}
+
+fn bytes(n: u64) -> String {
+    if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(end: End) -> Outcome {
+        Outcome { end, sent: 1, received: 1, unsent: 0, unwritten: 0 }
+    }
+
+    #[test]
+    fn a_clean_end_says_nothing() {
+        for end in [End::Complete, End::Idle, End::QuitTimer, End::ReaderGone] {
+            let outcome = outcome(end);
+            assert!(outcome.is_clean());
+            assert_eq!(outcome.complaint(&"peer"), None);
+        }
+    }
+
+    #[test]
+    fn a_reset_is_told_with_what_it_cost() {
+        let mut outcome = outcome(End::PeerFailed(io::Error::from_raw_os_error(104)));
+        assert_eq!(
+            outcome.complaint(&"::1 port 1").as_deref(),
+            Some("::1 port 1: Connection reset by peer")
+        );
+        outcome.unsent = 1;
+        assert_eq!(
+            outcome.complaint(&"::1 port 1").as_deref(),
+            Some("::1 port 1: Connection reset by peer, 1 byte from stdin not sent")
+        );
+        assert!(!outcome.is_clean());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_the_count() {
+        let outcome = Outcome {
+            unwritten: 4096,
+            ..outcome(End::OutputFailed(io::Error::from_raw_os_error(28)))
+        };
+        assert_eq!(
+            outcome.complaint(&"peer").as_deref(),
+            Some("stdout: No space left on device, 4096 bytes from the peer not written")
+        );
+    }
+
+    #[test]
+    fn a_timeout_that_loses_bytes_is_not_clean() {
+        let outcome = Outcome { unsent: 2, ..outcome(End::Idle) };
+        assert!(!outcome.is_clean());
+        assert_eq!(
+            outcome.complaint(&"peer").as_deref(),
+            Some("peer: idle timeout, 2 bytes from stdin not sent")
+        );
+    }
+
+    #[test]
+    fn a_reader_that_left_is_never_told() {
+        let outcome = Outcome { unwritten: 2, ..outcome(End::ReaderGone) };
+        assert!(!outcome.is_clean());
+        assert_eq!(outcome.complaint(&"peer"), None);
+    }
+}

@@ -1,0 +1,79 @@
+//! The phases of one connection, and the only place that changes them.
+//!
+//! ```text
+//!   Relaying ──▶ Lingering ──▶ Closed
+//!       └──────────────────────▶┘
+//! ```
+//! Connecting is no phase of a session: several addresses race for one session, so it belongs to
+//! `app::dial`, and a session begins with a wire that works.
+
+use std::time::Instant;
+
+use log::debug;
+
+use super::outcome::Outcome;
+use super::relay::Relay;
+
+/// Where a session stands.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Bytes go both ways. The policy's end leads to `Lingering` where we have sent all we had and
+    /// the peer may still be sending, else to `Closed`.
+    Relaying(Box<Relay>),
+    /// Half-closed; what the peer still sends is read and thrown away, for closing now would answer
+    /// it with a reset, and a reset takes away from the peer what it has not read of ours (RFC 1122,
+    /// 4.2.2.13). The peer's end of file, an error or the time limit leads to `Closed`.
+    Lingering {
+        /// When patience ends.
+        until: Instant,
+        /// What is reported once the session is closed.
+        outcome: Outcome,
+    },
+    /// The outcome has been reported; nothing leaves this phase.
+    Closed,
+}
+
+/// A phase without what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// See [`Phase::Relaying`].
+    Relaying,
+    /// See [`Phase::Lingering`].
+    Lingering,
+    /// See [`Phase::Closed`].
+    Closed,
+}
+
+impl Kind {
+    /// All phases, in the order of a life.
+    pub const ALL: [Self; 3] = [Self::Relaying, Self::Lingering, Self::Closed];
+
+    /// The legal edges.
+    #[must_use]
+    pub const fn leads_to(self, next: Self) -> bool {
+        match self {
+            Self::Relaying => matches!(next, Self::Lingering | Self::Closed),
+            Self::Lingering => matches!(next, Self::Closed),
+            Self::Closed => false,
+        }
+    }
+}
+
+impl Phase {
+    /// Which phase this is.
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Relaying(_) => Kind::Relaying,
+            Self::Lingering { .. } => Kind::Lingering,
+            Self::Closed => Kind::Closed,
+        }
+    }
+
+    /// Changes the phase.
+    pub(super) fn enter(&mut self, next: Self) {
+        let (from, to) = (self.kind(), next.kind());
+        debug_assert!(from.leads_to(to), "session: {from:?} => {to:?}");
+        debug!("session: {from:?} => {to:?}");
+        *self = next;
+    }
+}

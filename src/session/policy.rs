@@ -1,0 +1,66 @@
+//! What the end of one direction means for the other: data, so that a mode is a value and not a
+//! copy of the relay. The table these types spell out is in `docs/state-machine.md`.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+/// How one session treats its two directions and when it ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Which directions carry bytes at all.
+    pub ways: Ways,
+    /// What the peer is told once stdin has ended and everything read from it was sent.
+    pub local_eof: LocalEof,
+    /// How long the session goes on after that moment; `None`: until the peer ends it.
+    pub quit_after: Option<Duration>,
+    /// What the peer's end of file does to our sending.
+    pub peer_eof: PeerEof,
+    /// Ends the session after this long without a byte moving either way (`-w`).
+    pub idle: Option<Duration>,
+    /// Ends the session after this many successful reads from the peer (`-W`).
+    pub recv_limit: Option<NonZeroU64>,
+}
+
+/// Which directions carry bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ways {
+    /// stdin to the peer, the peer to stdout.
+    Both,
+    /// stdin is never read (`-d`, `--recv-only`).
+    ReceiveOnly,
+    /// What the peer sends is read and thrown away (`--send-only`); the session ends with stdin.
+    SendOnly,
+}
+
+/// What becomes of our sending direction when stdin has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalEof {
+    /// Nothing: the peer sees no end of file before the session closes (Debian's default).
+    KeepOpen,
+    /// shutdown(2) with `SHUT_WR`: the peer reads an end of file (`-N`, `-q`).
+    HalfClose,
+}
+
+/// What the peer's end of file does, after all it sent has reached stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerEof {
+    /// Ends the session, whatever stdin does (listener; `--exit-on-close`).
+    EndSession,
+    /// The directions are independent: sending goes on until stdin ends (`--half-close`).
+    KeepSending,
+    /// `EndSession` where stdin is a terminal, for nobody can type an end of file into a connection
+    /// that is gone; else `KeepSending` (client). Settled once stdin's kind is known.
+    AsStdin,
+}
+
+impl PeerEof {
+    /// The rule with the question about stdin answered: never `AsStdin`.
+    #[must_use]
+    pub fn settled(self, stdin_is_terminal: bool) -> Self {
+        match self {
+            Self::AsStdin if stdin_is_terminal => Self::EndSession,
+            Self::AsStdin => Self::KeepSending,
+            Self::EndSession | Self::KeepSending => self,
+        }
+    }
+}

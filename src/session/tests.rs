@@ -1,0 +1,352 @@
+//! The rules between the two directions, each driven from a session's first turn.
+
+use std::collections::VecDeque;
+use std::io;
+use std::num::NonZeroU64;
+
+use super::*;
+use crate::testing::{Ended, Script, Step};
+
+const READY: Readiness = Readiness::READABLE;
+
+/// A peer in memory: what it sends, what it got, whether it saw our end of file.
+#[derive(Debug, Default)]
+struct Peer {
+    sends: VecDeque<Said>,
+    got: Vec<u8>,
+    saw_eof: bool,
+    refuses: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Said {
+    Bytes(&'static [u8]),
+    Eof,
+    Reset,
+}
+
+impl ByteSource for Peer {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        match self.sends.front() {
+            None => Ok(Attempt::Blocked),
+            Some(Said::Eof) => Ok(Attempt::Ended),
+            Some(Said::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
+            Some(Said::Bytes(bytes)) => {
+                into[..bytes.len()].copy_from_slice(bytes);
+                let n = bytes.len();
+                self.sends.pop_front();
+                Ok(Attempt::Moved(n))
+            }
+        }
+    }
+}
+
+impl ByteSink for Peer {
+    fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
+        if self.refuses {
+            return Ok(Attempt::Blocked);
+        }
+        self.got.extend(from);
+        Ok(Attempt::Moved(from.len()))
+    }
+}
+
+impl Wire for Peer {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.saw_eof = true;
+        Ok(())
+    }
+}
+
+/// A session with its peer, a stdin, a stdout and a clock.
+struct Bench {
+    session: Session<Peer>,
+    stdin: Script,
+    stdin_is_open: bool,
+    stdout: Script,
+    now: Instant,
+}
+
+fn client() -> Policy {
+    Policy {
+        ways: Ways::Both,
+        local_eof: LocalEof::KeepOpen,
+        quit_after: None,
+        peer_eof: PeerEof::KeepSending,
+        idle: None,
+        recv_limit: None,
+    }
+}
+
+fn listener() -> Policy {
+    Policy { peer_eof: PeerEof::EndSession, ..client() }
+}
+
+fn with_fin() -> Policy {
+    Policy { local_eof: LocalEof::HalfClose, ..client() }
+}
+
+fn bench(policy: Policy) -> Bench {
+    let now = super::lab::epoch();
+    let session = Session::new(Peer::default(), policy, now);
+    Bench { session, stdin: Script::new([]), stdin_is_open: true, stdout: Script::new([]), now }
+}
+
+impl Bench {
+    fn types(mut self, bytes: &[u8]) -> Self {
+        self.stdin.bytes.extend(bytes);
+        self
+    }
+
+    fn ends_stdin(mut self) -> Self {
+        self.stdin_is_open = false;
+        self
+    }
+
+    fn peer_says(mut self, what: Said) -> Self {
+        self.session.wire_mut().sends.push_back(what);
+        self
+    }
+
+    fn turn(&mut self) -> Report {
+        if self.stdin_is_open && self.stdin.bytes.is_empty() && self.stdin.steps.is_empty() {
+            self.stdin.steps.push_front(Step::Block);
+        }
+        let all = READY | Readiness::WRITABLE;
+        let gates = Gates { net: all, local_in: all, local_out: all };
+        let turn = Turn { gates, now: self.now, budget: 1 << 20 };
+        self.session.advance(&mut self.stdin, &mut self.stdout, turn)
+    }
+
+    #[track_caller]
+    fn ends(&mut self) -> Outcome {
+        self.turn().ended.expect("the session ends")
+    }
+
+    #[track_caller]
+    fn goes_on(&mut self) -> Report {
+        let report = self.turn();
+        assert!(report.ended.is_none(), "the session ended: {:?}", report.ended);
+        report
+    }
+}
+
+#[test]
+fn stdin_eof_sends_no_fin_and_goes_on_reading() {
+    let mut bench = bench(client()).types(b"x").ends_stdin();
+    bench.goes_on();
+    assert!(!bench.session.wire_mut().saw_eof);
+    assert_eq!(bench.session.wire_mut().got, b"x");
+    let mut bench = bench.peer_says(Said::Bytes(b"late")).peer_says(Said::Eof);
+    assert!(bench.ends().is_clean());
+    assert_eq!(bench.stdout.bytes, b"late");
+}
+
+#[test]
+fn stdin_eof_with_half_close_sends_fin_after_the_last_byte() {
+    let mut bench = bench(with_fin()).types(b"x").ends_stdin();
+    bench.session.wire_mut().refuses = true;
+    bench.goes_on();
+    assert!(!bench.session.wire_mut().saw_eof, "not before everything is sent");
+    bench.session.wire_mut().refuses = false;
+    bench.goes_on();
+    assert!(bench.session.wire_mut().saw_eof);
+}
+
+#[test]
+fn peer_eof_lets_a_client_go_on_sending() {
+    let mut bench = bench(client()).peer_says(Said::Eof);
+    assert!(bench.goes_on().output_done, "stdout may be closed");
+    let mut bench = bench.types(b"more").ends_stdin();
+    assert!(bench.ends().is_clean());
+    assert_eq!(bench.session.wire_mut().got, b"more");
+}
+
+#[test]
+fn peer_eof_ends_a_listeners_session_whatever_stdin_does() {
+    let mut bench = bench(listener()).peer_says(Said::Bytes(b"all")).peer_says(Said::Eof);
+    let outcome = bench.ends();
+    assert!(outcome.is_clean());
+    assert_eq!(outcome.received, 3);
+}
+
+#[test]
+fn peer_eof_still_sends_what_was_read_from_stdin() {
+    let mut bench = bench(listener()).types(b"read");
+    bench.session.wire_mut().refuses = true;
+    bench.goes_on();
+    let mut bench = bench.peer_says(Said::Eof);
+    bench.goes_on();
+    bench.session.wire_mut().refuses = false;
+    assert!(bench.ends().is_clean());
+    assert_eq!(bench.session.wire_mut().got, b"read");
+}
+
+#[test]
+fn reset_delivers_what_came_before_and_is_not_clean() {
+    let mut bench = bench(client()).peer_says(Said::Bytes(b"before")).peer_says(Said::Reset);
+    let outcome = bench.ends();
+    assert_eq!(bench.stdout.bytes, b"before");
+    assert!(matches!(outcome.end, End::PeerFailed(_)) && !outcome.is_clean());
+    assert_eq!(outcome.unwritten, 0);
+}
+
+#[test]
+fn reset_waits_for_a_stalled_stdout() {
+    let mut bench = bench(client()).peer_says(Said::Bytes(b"before")).peer_says(Said::Reset);
+    bench.stdout.steps.push_back(Step::Block);
+    bench.goes_on();
+    assert!(bench.session.holds_output());
+    assert!(matches!(bench.ends().end, End::PeerFailed(_)));
+    assert_eq!(bench.stdout.bytes, b"before");
+}
+
+#[test]
+fn reset_counts_what_was_read_from_stdin_and_cannot_be_sent() {
+    let mut bench = bench(client()).types(b"1234");
+    bench.session.wire_mut().refuses = true;
+    bench.goes_on();
+    let mut bench = bench.peer_says(Said::Reset);
+    assert_eq!(bench.ends().unsent, 4);
+}
+
+#[test]
+fn reader_gone_ends_at_once() {
+    let mut bench = bench(client()).peer_says(Said::Bytes(b"x"));
+    bench.stdout.steps.push_back(Step::Fail(io::ErrorKind::BrokenPipe));
+    let outcome = bench.ends();
+    assert!(matches!(outcome.end, End::ReaderGone));
+    assert_eq!(outcome.unwritten, 1);
+}
+
+#[test]
+fn full_stdout_ends_with_the_count() {
+    let mut bench = bench(client()).peer_says(Said::Bytes(b"xyz"));
+    bench.stdout.steps.push_back(Step::Fail(io::ErrorKind::StorageFull));
+    let outcome = bench.ends();
+    assert!(matches!(outcome.end, End::OutputFailed(_)));
+    assert_eq!(outcome.unwritten, 3);
+}
+
+#[test]
+fn unreadable_stdin_counts_as_its_end_and_is_told_at_the_end() {
+    let mut bench = bench(with_fin());
+    bench.stdin.steps.push_back(Step::Fail(io::ErrorKind::IsADirectory));
+    bench.goes_on();
+    assert!(bench.session.wire_mut().saw_eof);
+    let mut bench = bench.peer_says(Said::Bytes(b"x")).peer_says(Said::Eof);
+    let outcome = bench.ends();
+    assert!(matches!(outcome.end, End::InputFailed(_)));
+    assert_eq!(outcome.received, 1);
+}
+
+#[test]
+fn receive_only_never_touches_stdin_and_never_sends_fin() {
+    let policy = Policy { ways: Ways::ReceiveOnly, ..with_fin() };
+    let mut bench = bench(policy).types(b"typed");
+    bench.goes_on();
+    assert!(!bench.session.takes_input());
+    assert_eq!(bench.stdin.bytes, b"typed");
+    let mut bench = bench.peer_says(Said::Eof);
+    assert!(bench.ends().is_clean());
+    assert!(!bench.session.wire_mut().saw_eof);
+}
+
+#[test]
+fn send_only_lingers_until_the_peer_has_closed() {
+    let policy = Policy { ways: Ways::SendOnly, ..with_fin() };
+    let mut bench = bench(policy).types(b"x").ends_stdin();
+    let report = bench.goes_on();
+    assert_eq!(report.deadline, Some(bench.now + LINGER));
+    assert!(bench.session.wire_mut().saw_eof);
+    let mut bench = bench.peer_says(Said::Bytes(b"ignored")).peer_says(Said::Eof);
+    let outcome = bench.ends();
+    assert!(outcome.is_clean());
+    assert_eq!((outcome.sent, bench.stdout.bytes.len()), (1, 0));
+}
+
+#[test]
+fn send_only_lingers_no_longer_than_its_patience() {
+    let policy = Policy { ways: Ways::SendOnly, ..with_fin() };
+    let mut bench = bench(policy).ends_stdin();
+    bench.goes_on();
+    bench.now += LINGER;
+    assert!(bench.ends().is_clean());
+}
+
+#[test]
+fn quit_timer_counts_from_the_last_byte_sent() {
+    let second = Duration::from_secs(1);
+    let policy = Policy { quit_after: Some(second), ..with_fin() };
+    let mut bench = bench(policy).types(b"x").ends_stdin();
+    bench.session.wire_mut().refuses = true;
+    assert_eq!(bench.goes_on().deadline, None);
+    bench.session.wire_mut().refuses = false;
+    assert_eq!(bench.goes_on().deadline, Some(bench.now + second));
+    bench.now += second;
+    let outcome = bench.ends();
+    assert!(matches!(outcome.end, End::QuitTimer) && outcome.is_clean());
+}
+
+#[test]
+fn idle_timer_starts_anew_with_every_byte() {
+    let second = Duration::from_secs(1);
+    let policy = Policy { idle: Some(second), ..client() };
+    let mut bench = bench(policy);
+    bench.now += second;
+    let mut bench = bench.types(b"x");
+    assert_eq!(bench.goes_on().deadline, Some(bench.now + second));
+    bench.now += second + Duration::from_nanos(1);
+    assert!(matches!(bench.ends().end, End::Idle));
+}
+
+#[test]
+fn an_idle_end_that_loses_bytes_is_not_clean() {
+    let policy = Policy { idle: Some(Duration::ZERO), ..client() };
+    let mut bench = bench(policy).types(b"xy");
+    bench.session.wire_mut().refuses = true;
+    bench.goes_on();
+    bench.now += Duration::from_millis(1);
+    let outcome = bench.ends();
+    assert_eq!(outcome.unsent, 2);
+    assert!(!outcome.is_clean());
+}
+
+#[test]
+fn receive_limit_ends_both_directions_and_loses_nothing() {
+    let policy = Policy { recv_limit: NonZeroU64::new(1), ..client() };
+    let mut bench = bench(policy).types(b"question").peer_says(Said::Bytes(b"answer"));
+    let outcome = bench.ends();
+    assert!(outcome.is_clean());
+    assert_eq!(outcome.received, 6);
+}
+
+#[test]
+fn the_outcome_is_reported_once() {
+    let mut bench = bench(listener()).peer_says(Said::Eof);
+    bench.ends();
+    assert!(bench.turn().ended.is_none());
+    assert!(bench.session.close(End::ReaderGone).is_none());
+}
+
+#[test]
+fn as_stdin_is_settled_by_the_kind_of_stdin() {
+    assert_eq!(PeerEof::AsStdin.settled(true), PeerEof::EndSession);
+    assert_eq!(PeerEof::AsStdin.settled(false), PeerEof::KeepSending);
+    assert_eq!(PeerEof::KeepSending.settled(true), PeerEof::KeepSending);
+}
+
+#[test]
+fn a_session_without_stdin_ends_with_the_peer() {
+    let mut session = Session::new(Peer::default(), client(), super::lab::epoch());
+    session.wire_mut().sends.push_back(Said::Eof);
+    let gates = Gates { net: READY, local_in: READY, local_out: READY };
+    let turn = Turn { gates, now: super::lab::epoch(), budget: 1 };
+    let report = session.advance(&mut Ended, &mut Script::new([]), turn);
+    assert!(report.ended.expect("over").is_clean());
+}
+
+#[test]
+fn the_diagram_shows_the_edges() {
+    crate::testing::assert_diagram("Session", &Kind::ALL, Kind::leads_to);
+}

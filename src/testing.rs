@@ -1,0 +1,107 @@
+//! What unit tests share: scripted ends, every chunking, diagrams held against the code.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::io;
+
+use crate::nonblock::{Attempt, ByteSink, ByteSource};
+
+/// A source that has ended.
+pub(crate) struct Ended;
+
+impl ByteSource for Ended {
+    fn try_read(&mut self, _into: &mut [u8]) -> io::Result<Attempt> {
+        Ok(Attempt::Ended)
+    }
+}
+
+/// One thing an end of a flow does when it is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Moves at most so many bytes.
+    UpTo(usize),
+    /// Says `EAGAIN`.
+    Block,
+    /// Is interrupted by a signal before anything happens.
+    Interrupt,
+    /// Fails.
+    Fail(io::ErrorKind),
+}
+
+/// An end of a flow that does what its script says and, when that is over, whatever it can.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) steps: VecDeque<Step>,
+    /// A source: what it still has. A sink: what it took.
+    pub(crate) bytes: VecDeque<u8>,
+}
+
+impl Script {
+    pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self { steps: steps.into_iter().collect(), bytes: VecDeque::new() }
+    }
+
+    pub(crate) fn holding(mut self, bytes: impl IntoIterator<Item = u8>) -> Self {
+        self.bytes.extend(bytes);
+        self
+    }
+
+    fn most(&mut self) -> io::Result<usize> {
+        match self.steps.pop_front() {
+            Some(Step::UpTo(most)) => Ok(most.max(1)),
+            Some(Step::Block) => Err(io::ErrorKind::WouldBlock.into()),
+            Some(Step::Interrupt) => Err(io::ErrorKind::Interrupted.into()),
+            Some(Step::Fail(kind)) => Err(kind.into()),
+            None => Ok(usize::MAX),
+        }
+    }
+}
+
+impl ByteSource for Script {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        Attempt::to_read(|| {
+            let n = self.most()?.min(into.len()).min(self.bytes.len());
+            into.iter_mut().zip(self.bytes.drain(..n)).for_each(|(slot, byte)| *slot = byte);
+            Ok(n)
+        })
+    }
+}
+
+impl ByteSink for Script {
+    fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
+        Attempt::to_write(|| {
+            let n = self.most()?.min(from.len());
+            self.bytes.extend(&from[..n]);
+            Ok(n)
+        })
+    }
+}
+
+/// The Mermaid diagram under the heading `## {name}` in `docs/state-machine.md` shows the states of
+/// the code and their edges, no more and no fewer.
+#[track_caller]
+pub(crate) fn assert_diagram<S: Copy + Debug>(
+    name: &str,
+    states: &[S],
+    leads_to: impl Fn(S, S) -> bool,
+) {
+    let mut drawn = format!("stateDiagram-v2\n    [*] --> {:?}\n", states[0]);
+    for &from in states {
+        for &to in states {
+            if leads_to(from, to) {
+                drawn += &format!("    {from:?} --> {to:?}\n");
+            }
+        }
+        if !states.iter().any(|&to| leads_to(from, to)) {
+            drawn += &format!("    {from:?} --> [*]\n");
+        }
+    }
+    let page = include_str!("../docs/state-machine.md");
+    let section = page.split("\n## ").find(|section| section.starts_with(name)).unwrap_or_default();
+    let shown = section.split("```mermaid\n").nth(1).and_then(|rest| rest.split("```").next());
+    assert_eq!(
+        shown,
+        Some(drawn.as_str()),
+        "docs/state-machine.md, section {name}, should show:\n{drawn}"
+    );
+}
