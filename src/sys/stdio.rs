@@ -195,9 +195,11 @@ impl Standard {
         let channel = match kind {
             Kind::Socket => Channel::Socket(TcpStream::from(duplicate()?)),
             Kind::Other => Channel::Ready(duplicate()?),
+            Kind::Terminal if is_ptmx => Channel::Polled(duplicate()?.into(), Manners::NoWait),
             Kind::Pipe | Kind::Terminal => match reopen(fd, access) {
-                Ok(own) if !is_ptmx => Channel::Polled(own.into(), Manners::Own),
-                Ok(_) | Err(_) => Channel::Polled(duplicate()?.into(), Manners::NoWait),
+                Ok(own) => Channel::Polled(own.into(), Manners::Own),
+                // No /proc, no permission (after su), or a FIFO whose reader has left already.
+                Err(_) => Channel::Polled(duplicate()?.into(), Manners::NoWait),
             },
         };
         Ok(Self { kind, channel })
