@@ -138,7 +138,7 @@ proptest! {
         len in 0usize..200_000,
         reads in prop::collection::vec(step(), 0..80),
         writes in prop::collection::vec(step(), 0..80),
-        budget in 1usize..100_000,
+        budget in 1000usize..100_000,
     ) {
         let input: Vec<u8> = (0..=250).cycle().take(len).collect();
         let mut source = Script::new(reads).holding(input.iter().copied());

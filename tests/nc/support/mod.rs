@@ -1,0 +1,23 @@
+//! What every subject needs: the program under test, the other ends of its descriptors, and the
+//! kernel's own view of it.
+//!
+//! Rules of the house: nothing waits for luck. A claim that something *happens* waits for that very
+//! event, with a deadline ([`wait`]); a claim that something does *not* happen first waits until
+//! the program has gone to sleep ([`Running::settles`]) or watches it for a stated while. Ports are
+//! the kernel's choice, children are killed by their id when their handle is dropped. Helpers are
+//! named so that a test reads as a list of claims, and fail at the line that made the claim.
+
+pub(crate) mod bytes;
+pub(crate) mod ends;
+pub(crate) mod kernel;
+pub(crate) mod nc;
+pub(crate) mod peer;
+pub(crate) mod running;
+pub(crate) mod strace;
+pub(crate) mod wait;
+
+pub(crate) use bytes::{Noise, Same, assert_same, noise};
+pub(crate) use nc::Nc;
+pub(crate) use peer::{ClosedPort, Peer, Server, fill};
+pub(crate) use running::{Finished, Running};
+pub(crate) use wait::{DEADLINE, wait_until, watch};

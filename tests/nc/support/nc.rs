@@ -1,0 +1,130 @@
+//! The program under test, about to be run: its arguments and its three descriptors.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+
+use super::running::Running;
+
+/// A command line about to be run, with what its three descriptors shall be.
+pub(crate) struct Nc {
+    program: OsString,
+    args: Vec<OsString>,
+    descriptors: [Given; 3],
+}
+
+impl Nc {
+    /// The program under test. Arguments are separated by white space.
+    ///
+    /// Unless told otherwise stdin is an open pipe that [`Running::types`] writes to, and stdout and
+    /// stderr are pipes that are read all the time.
+    pub(crate) fn new(args: impl AsRef<str>) -> Self {
+        Self::other(env!("CARGO_BIN_EXE_nc"), args)
+    }
+
+    /// Another program, found by name, under the same care.
+    pub(crate) fn other(program: &str, args: impl AsRef<str>) -> Self {
+        Self {
+            program: program.into(),
+            args: args.as_ref().split_whitespace().map(OsString::from).collect(),
+            descriptors: [Given::Pipe, Given::Pipe, Given::Pipe],
+        }
+    }
+
+    /// One more argument, taken as it is.
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Runs it under another program, `strace` say, that ends up as the parent or a bystander.
+    pub(crate) fn under(mut self, program: &str, args: &[&str]) -> Self {
+        let inner = std::mem::replace(&mut self.program, program.into());
+        let outer = args.iter().map(OsString::from).chain([inner]);
+        self.args.splice(0..0, outer);
+        self
+    }
+
+    /// stdin is this descriptor. The child's copy is the only one kept.
+    pub(crate) fn stdin(mut self, fd: impl Into<OwnedFd>) -> Self {
+        self.descriptors[0] = Given::Descriptor(fd.into());
+        self
+    }
+
+    pub(crate) fn stdout(mut self, fd: impl Into<OwnedFd>) -> Self {
+        self.descriptors[1] = Given::Descriptor(fd.into());
+        self
+    }
+
+    pub(crate) fn stderr(mut self, fd: impl Into<OwnedFd>) -> Self {
+        self.descriptors[2] = Given::Descriptor(fd.into());
+        self
+    }
+
+    /// stdin is at its end from the start.
+    pub(crate) fn stdin_null(mut self) -> Self {
+        self.descriptors[0] = Given::Null;
+        self
+    }
+
+    /// stdout is a pipe that nobody reads until the test does.
+    pub(crate) fn stdout_unread(mut self) -> Self {
+        self.descriptors[1] = Given::Unread;
+        self
+    }
+
+    /// Starts with descriptor 0, 1 or 2 closed.
+    pub(crate) fn closed(mut self, descriptor: usize) -> Self {
+        self.descriptors[descriptor] = Given::Closed;
+        self
+    }
+
+    /// Starts a listener on a port of the kernel's choice, and learns the port from its output.
+    #[track_caller]
+    pub(crate) fn listens(self) -> (Running, u16) {
+        let running = self.arg("-v").arg("0").start();
+        let port = running.port();
+        (running, port)
+    }
+
+    #[track_caller]
+    pub(crate) fn start(self) -> Running {
+        let told = format!("{} {:?}", self.program.display(), self.args);
+        let closed = (0..3).filter(|&fd| matches!(self.descriptors[fd], Given::Closed));
+        let closing: Vec<String> = closed.map(|fd| format!("{fd}>&-")).collect();
+        let mut command = if closing.is_empty() {
+            Command::new(self.program)
+        } else {
+            // Only a shell can start a program with a descriptor closed; `exec` keeps the id.
+            let mut shell = Command::new("/bin/sh");
+            let script = format!("exec \"$0\" \"$@\" {}", closing.join(" "));
+            shell.arg("-c").arg(script).arg(self.program);
+            shell
+        };
+        let unread = matches!(self.descriptors[1], Given::Unread);
+        let [stdin, stdout, stderr] = self.descriptors.map(Given::into_stdio);
+        command.args(self.args).env_remove("RUST_LOG").env_remove("RUST_BACKTRACE");
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{told}: {error}"));
+        Running::new(told, child, unread)
+    }
+}
+
+/// What one of the three descriptors shall be.
+enum Given {
+    Pipe,
+    Unread,
+    Null,
+    Closed,
+    Descriptor(OwnedFd),
+}
+
+impl Given {
+    fn into_stdio(self) -> Stdio {
+        match self {
+            Self::Pipe | Self::Unread => Stdio::piped(),
+            Self::Null | Self::Closed => Stdio::null(),
+            Self::Descriptor(fd) => Stdio::from(fd),
+        }
+    }
+}

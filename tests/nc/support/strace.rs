@@ -1,0 +1,68 @@
+//! The program's system calls, seen by strace(1).
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+
+use super::{Nc, kernel, wait_until};
+
+/// A record of the calls a program makes.
+pub(crate) struct Trace {
+    file: NamedTempFile,
+}
+
+impl Trace {
+    /// Has a command traced from its start; `calls` as after strace's `-e trace=`.
+    ///
+    /// The tracer is a grandchild (`-D`), so that the process the test holds is the program itself.
+    #[track_caller]
+    pub(crate) fn of(nc: Nc, calls: &str) -> (Nc, Self) {
+        let file = NamedTempFile::new().expect("a temporary file");
+        let path = file.path().to_str().expect("a path in UTF-8").to_owned();
+        let nc = nc.under("strace", &["-D", "-o", &path, "-e", &format!("trace={calls}")]);
+        (nc, Self { file })
+    }
+
+    /// Every call, one a line, once the program has ended.
+    #[track_caller]
+    pub(crate) fn calls(&self) -> Vec<String> {
+        let mut text = String::new();
+        wait_until("the trace is complete", || {
+            text = fs::read_to_string(self.file.path()).expect("the file is ours");
+            text.lines().last().is_some_and(|line| line.starts_with("+++"))
+        });
+        let calls = text.lines().filter(|line| !line.starts_with(['+', '-']));
+        // strace lines its results up with spaces.
+        calls.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+}
+
+/// A tracer that interferes with a process, until it is dropped.
+pub(crate) struct Interference {
+    tracer: Child,
+}
+
+impl Interference {
+    /// `inject` as after strace's `-e inject=`.
+    #[track_caller]
+    pub(crate) fn attach(pid: Pid, inject: &str) -> Self {
+        let tracer = Command::new("strace")
+            .args(["-qq", "-o", "/dev/null", "-e", &format!("inject={inject}")])
+            .args(["-p", &pid.as_raw_nonzero().to_string()])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("strace is installed");
+        wait_until("strace is attached", || kernel::status_number(pid, "TracerPid") != 0);
+        Self { tracer }
+    }
+}
+
+impl Drop for Interference {
+    fn drop(&mut self) {
+        // A polite end lets go of the program, where it still runs.
+        let _ = kill_process(Pid::from_child(&self.tracer), Signal::TERM);
+        let _ = self.tracer.wait();
+    }
+}

@@ -1,0 +1,26 @@
+//! Waiting, always for something that can be observed and never without an end.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Waits until the condition holds; `what` completes the sentence "waited in vain until ...".
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain until {what}");
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Lets a stated while go by, for claims about what does not happen in it: no processor time, no
+/// growth, no end. Never used to let something come about.
+pub(crate) fn watch(window: Duration) {
+    thread::sleep(window);
+}
+
+/// Far beyond anything a healthy program needs on a loaded machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Between two looks at a condition.
+pub(crate) const PAUSE: Duration = Duration::from_millis(2);
