@@ -14,7 +14,7 @@ use std::process::{ChildStdin, ChildStdout};
 use rustix::event::PollFlags;
 
 use crate::support::peer::ready;
-use crate::support::{DEADLINE, Nc, Noise, Peer, Running, Same, Server, fill};
+use crate::support::{DEADLINE, Nc, Noise, Peer, Role, Running, Same, fill};
 
 #[test]
 #[allow(clippy::print_stdout, reason = "`--nocapture` shows the table")]
@@ -32,7 +32,7 @@ fn all_24_cells_pass() {
 }
 
 fn cells() -> impl Iterator<Item = Cell> {
-    let roles = [Role::Client, Role::Listener].into_iter();
+    let roles = Role::BOTH.into_iter();
     let others = [Other::Quiet, Other::Filled, Other::Finished];
     roles.flat_map(move |role| {
         others.into_iter().flat_map(move |other| {
@@ -42,12 +42,6 @@ fn cells() -> impl Iterator<Item = Cell> {
             })
         })
     })
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Role {
-    Client,
-    Listener,
 }
 
 /// The state of the direction that is not tested.
@@ -150,18 +144,7 @@ struct Pair {
 impl Pair {
     #[track_caller]
     fn start(role: Role) -> Self {
-        let (mut nc, peer) = match role {
-            Role::Client => {
-                let server = Server::start();
-                let args = format!("-N --half-close 127.0.0.1 {}", server.port());
-                let nc = Nc::new(args).stdout_unread().start();
-                (nc, server.accepts())
-            }
-            Role::Listener => {
-                let (nc, port) = Nc::new("-N --half-close -l").stdout_unread().listens();
-                (nc, Peer::connect(port))
-            }
-        };
+        let (mut nc, peer) = role.start("-N --half-close", Nc::stdout_unread);
         let stdin = Some(nc.take_stdin());
         let stdout = nc.take_stdout();
         Self { nc, stdin, stdout, peer }

@@ -2,9 +2,9 @@
 //!
 //! | event | default | options |
 //! |---|---|---|
-//! | stdin ends | all is sent, no FIN, the peer is still read | `-N`, `-q`: FIN; `--quit-after` ends |
-//! | peer ends, client | stdout gets all, stdin is still sent (a terminal: end) | `--exit-on-close`: end |
-//! | peer ends, listener | stdout gets all, then the end | `--half-close`: stdin is still sent |
+//! | stdin ends | all is sent, no FIN; the peer is read on | `-N`, `-q`: FIN; `--quit-after` |
+//! | peer ends, client | all is shown; stdin is sent on (terminal: end) | `--exit-on-close`: end |
+//! | peer ends, listener | all is shown, then the end | `--half-close`: stdin is sent on |
 //!
 //! The limits of a session (`-w`, `-W`) and the one-way options stand at the end. Resets are in
 //! `loss`, a stdout whose reader leaves in `stdio`.
@@ -12,29 +12,18 @@
 use std::time::{Duration, Instant};
 
 use crate::support::ends::{Kind, Pty};
-use crate::support::{Nc, Peer, Running, Server, noise, watch};
+use crate::support::{Nc, Peer, Role, Running, noise, watch};
 
 /// A client connected to us.
 #[track_caller]
 fn client(options: &str) -> (Running, Peer) {
-    connected(Nc::new(options))
-}
-
-/// The same with a stdin already given.
-#[track_caller]
-fn connected(nc: Nc) -> (Running, Peer) {
-    let server = Server::start();
-    let nc = nc.arg("127.0.0.1").arg(server.port().to_string()).start();
-    (nc, server.accepts())
+    Role::Client.start(options, |nc| nc)
 }
 
 /// A listener that serves us.
 #[track_caller]
 fn listener(options: &str) -> (Running, Peer) {
-    let (nc, port) = Nc::new(format!("-l {options}")).listens();
-    let peer = Peer::connect(port);
-    nc.says("Connection received on ");
-    (nc, peer)
+    Role::Listener.start(options, |nc| nc)
 }
 
 #[test]
@@ -152,7 +141,7 @@ fn peer_eof_leaves_a_client_sending_until_stdin_ends() {
 #[test]
 fn peer_eof_ends_a_client_on_a_terminal() {
     let pty = Pty::open();
-    let (nc, mut peer) = connected(Nc::new("").stdin(pty.terminal));
+    let (nc, mut peer) = Role::Client.start("", |nc| nc.stdin(pty.terminal));
     let payload = noise(4, 300_000);
     peer.sends(&payload);
     drop(peer);
@@ -213,7 +202,7 @@ fn half_close_makes_the_directions_of_a_listener_independent() {
 #[test]
 fn half_close_overrules_a_terminal() {
     let pty = Pty::open();
-    let (mut nc, mut peer) = connected(Nc::new("--half-close").stdin(pty.terminal));
+    let (mut nc, mut peer) = Role::Client.start("--half-close", |nc| nc.stdin(pty.terminal));
     peer.sends(b"request");
     peer.finishes();
     nc.shows(b"request");

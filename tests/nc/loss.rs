@@ -8,40 +8,11 @@ use std::time::Duration;
 use rustix::pipe::fcntl_setpipe_size;
 use socket2::SockRef;
 
-use crate::support::{
-    Finished, Nc, Noise, Peer, Running, Server, assert_same, fill, kernel, noise, watch,
-};
-
-#[derive(Clone, Copy, Debug)]
-enum Role {
-    Client,
-    Listener,
-}
-
-const ROLES: [Role; 2] = [Role::Client, Role::Listener];
-
-impl Role {
-    #[track_caller]
-    fn start(self, options: &str, set_up: impl FnOnce(Nc) -> Nc) -> (Running, Peer) {
-        match self {
-            Self::Client => {
-                let server = Server::start();
-                let nc = set_up(Nc::new(format!("{options} 127.0.0.1 {}", server.port()))).start();
-                (nc, server.accepts())
-            }
-            Self::Listener => {
-                let (nc, port) = set_up(Nc::new(format!("{options} -l"))).listens();
-                let peer = Peer::connect(port);
-                nc.says("Connection received on ");
-                (nc, peer)
-            }
-        }
-    }
-}
+use crate::support::{Finished, Nc, Noise, Role, assert_same, fill, kernel, noise, watch};
 
 #[test]
 fn what_arrived_before_a_reset_is_delivered() {
-    for role in ROLES {
+    for role in Role::BOTH {
         let (mut nc, mut peer) = role.start("", |nc| nc);
         let payload = noise(20, 32 * 1024);
         nc.settles();
@@ -58,7 +29,7 @@ fn what_arrived_before_a_reset_is_delivered() {
 
 #[test]
 fn what_arrived_before_a_reset_is_delivered_to_a_slow_reader() {
-    for role in ROLES {
+    for role in Role::BOTH {
         let (mut nc, mut peer) = role.start("", Nc::stdout_unread);
         let mut stdout = nc.take_stdout();
         // The first page fills the pipe; the rest waits in the program when the reset comes.
@@ -80,7 +51,7 @@ fn what_arrived_before_a_reset_is_delivered_to_a_slow_reader() {
 
 #[test]
 fn a_reset_of_an_idle_connection_is_one_line_and_status_1() {
-    for role in ROLES {
+    for role in Role::BOTH {
         let (mut nc, mut peer) = role.start("", |nc| nc);
         peer.sends(b"so far so good");
         nc.shows(b"so far so good");
@@ -93,7 +64,7 @@ fn a_reset_of_an_idle_connection_is_one_line_and_status_1() {
 
 #[test]
 fn a_reset_while_sending_is_one_line_and_status_1() {
-    for role in ROLES {
+    for role in Role::BOTH {
         let (mut nc, peer) = role.start("", |nc| nc);
         let stdin = nc.take_stdin();
         fill(&stdin, &mut Noise::new(22));
@@ -108,7 +79,7 @@ fn a_reset_while_sending_is_one_line_and_status_1() {
 
 #[test]
 fn a_reset_after_our_fin_is_a_failure_too() {
-    for role in ROLES {
+    for role in Role::BOTH {
         let (mut nc, mut peer) = role.start("-N", |nc| nc);
         nc.types_all(b"request".to_vec());
         peer.receives(b"request");
@@ -133,7 +104,7 @@ fn bytes_sent_to_a_peer_that_has_closed_are_a_failure() {
 
 #[test]
 fn a_clean_end_in_both_directions_is_status_0() {
-    for role in ROLES {
+    for role in Role::BOTH {
         let (mut nc, mut peer) = role.start("-N", |nc| nc);
         let (request, answer) = (noise(24, 2 << 20), noise(25, 2 << 20));
         nc.types_all(request.clone());
@@ -151,7 +122,7 @@ fn a_clean_end_in_both_directions_is_status_0() {
 #[test]
 fn the_last_bytes_sent_arrive_though_the_peer_goes_on_talking() {
     // Closing a socket that holds unread bytes resets it, and a reset overtakes what was sent.
-    for role in ROLES {
+    for role in Role::BOTH {
         let (mut nc, mut peer) = role.start("--quit-after 0.2", |nc| nc);
         let payload = noise(26, 1 << 20);
         nc.types_all(payload.clone());
@@ -165,7 +136,7 @@ fn the_last_bytes_sent_arrive_though_the_peer_goes_on_talking() {
 
 #[test]
 fn an_idle_timeout_says_what_it_leaves_behind() {
-    for role in ROLES {
+    for role in Role::BOTH {
         let (nc, peer) = role.start("-w 1", Nc::stdout_unread);
         fill(&peer.stream, &mut Noise::new(27));
         let end = nc.ends();
@@ -179,7 +150,7 @@ fn an_idle_timeout_says_what_it_leaves_behind() {
 
 #[test]
 fn urgent_data_disturbs_nothing() {
-    for role in ROLES {
+    for role in Role::BOTH {
         let (mut nc, mut peer) = role.start("", |nc| nc);
         peer.sends(b"before ");
         SockRef::from(&peer.stream).send_out_of_band(b"!").unwrap();

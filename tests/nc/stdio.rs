@@ -16,7 +16,7 @@ use tempfile::tempdir;
 
 use crate::support::ends::{BEFORE, Input, Kind, Output, Pty, pipe};
 use crate::support::{
-    Nc, Noise, Peer, Running, Same, Server, assert_same, fill, kernel, noise, watch,
+    Nc, Noise, Role, Running, Same, Server, assert_same, fill, kernel, noise, watch,
 };
 
 #[test]
@@ -24,7 +24,7 @@ fn every_stdin_with_every_stdout_transfers_both_ways() {
     let mut failed = Vec::new();
     for stdin in Kind::ALL {
         for stdout in Kind::ALL {
-            for role in [Role::Client, Role::Listener] {
+            for role in Role::BOTH {
                 let run = AssertUnwindSafe(|| transfer(stdin, stdout, role));
                 if catch_unwind(run).is_err() {
                     failed.push(format!("{role:?}: stdin {stdin:?}, stdout {stdout:?}"));
@@ -33,12 +33,6 @@ fn every_stdin_with_every_stdout_transfers_both_ways() {
         }
     }
     assert!(failed.is_empty(), "failed, for the reasons above:\n{}", failed.join("\n"));
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Role {
-    Client,
-    Listener,
 }
 
 /// All of stdin to the peer, then all the peer has to stdout, then the end.
@@ -65,26 +59,9 @@ fn transfer(stdin: Kind, stdout: Kind, role: Role) {
     }
 }
 
-impl Role {
-    #[track_caller]
-    fn start(self, options: &str, set_up: impl FnOnce(Nc) -> Nc) -> (Running, Peer) {
-        match self {
-            Self::Client => {
-                let server = Server::start();
-                let nc = set_up(Nc::new(format!("{options} 127.0.0.1 {}", server.port()))).start();
-                (nc, server.accepts())
-            }
-            Self::Listener => {
-                let (nc, port) = set_up(Nc::new(format!("{options} -l"))).listens();
-                (nc, Peer::connect(port))
-            }
-        }
-    }
-}
-
 #[test]
 fn one_socket_may_be_stdin_and_stdout() {
-    for role in [Role::Client, Role::Listener] {
+    for role in Role::BOTH {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let both = theirs.try_clone().unwrap();
         let (nc, mut peer) = role.start("-N --half-close", |nc| nc.stdin(theirs).stdout(both));
@@ -133,7 +110,7 @@ fn one_terminal_may_be_all_three() {
 
 #[test]
 fn a_full_disk_is_told_with_what_is_missing() {
-    for role in [Role::Client, Role::Listener] {
+    for role in Role::BOTH {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let (nc, mut peer) = role.start("", |nc| nc.stdout(full));
         peer.sends(b"12345");
@@ -177,7 +154,7 @@ fn a_file_as_stdin_is_read_from_where_it_stands() {
 
 #[test]
 fn a_reader_of_stdout_that_leaves_ends_an_idle_program() {
-    for role in [Role::Client, Role::Listener] {
+    for role in Role::BOTH {
         for kind in [Kind::Pipe, Kind::Fifo, Kind::Socketpair] {
             let dir = tempdir().unwrap();
             let mut output = Output::new(kind, dir.path());
@@ -192,7 +169,7 @@ fn a_reader_of_stdout_that_leaves_ends_an_idle_program() {
 
 #[test]
 fn a_reader_of_stdout_that_leaves_ends_a_busy_program() {
-    for role in [Role::Client, Role::Listener] {
+    for role in Role::BOTH {
         for kind in [Kind::Pipe, Kind::Fifo, Kind::Socketpair] {
             let dir = tempdir().unwrap();
             let mut output = Output::new(kind, dir.path());
@@ -222,7 +199,7 @@ fn nobody_to_hear_v_changes_nothing() {
 
 #[test]
 fn closed_descriptors_never_carry_what_was_meant_for_another() {
-    for role in [Role::Client, Role::Listener] {
+    for role in Role::BOTH {
         // No echo to the peer where stdout is closed.
         let (nc, mut peer) = role.start("-N", |nc| nc.stdin_null().closed(1));
         peer.sends(b"no echo, please");
@@ -270,7 +247,6 @@ fn nonblock_is_never_set_on_what_is_shared() {
                 nc.ends().is_killed_by(Signal::KILL);
             } else {
                 drop(peer);
-                // A socket pair's end of file would be seen by nobody while the copy is open.
                 nc.ends().exits(0).complained_of_nothing();
             }
             flags("after the end");

@@ -16,8 +16,8 @@ pub(crate) struct Nc {
 impl Nc {
     /// The program under test. Arguments are separated by white space.
     ///
-    /// Unless told otherwise stdin is an open pipe that [`Running::types`] writes to, and stdout and
-    /// stderr are pipes that are read all the time.
+    /// Unless told otherwise stdin is an open pipe that [`Running::types`] writes to, and stdout
+    /// and stderr are pipes that are read all the time.
     pub(crate) fn new(args: impl AsRef<str>) -> Self {
         Self::other(env!("CARGO_BIN_EXE_nc"), args)
     }

@@ -216,7 +216,7 @@ pub(crate) fn fill(sink: &impl AsFd, noise: &mut Noise) -> u64 {
                 noise.advance(count);
                 total += count as u64;
             }
-            // A pipe with less room than one page says it is writable to nobody but itself.
+            // Somebody may have taken the room between the question and the write.
             Err(Errno::AGAIN) => {}
             Err(error) => panic!("after {total} bytes: {error}"),
         }
