@@ -18,6 +18,8 @@ pub enum Error {
     Io(String, io::Error),
     /// Everything there is to say has been said.
     Silent,
+    /// A signal that ends the program, which has put its things in order before.
+    Signal(i32),
 }
 
 impl Error {
@@ -39,6 +41,7 @@ impl fmt::Display for Error {
             Self::Message(text) => f.write_str(text),
             Self::Io(what, error) => write!(f, "{what}: {}", reason(error)),
             Self::Silent => Ok(()),
+            Self::Signal(number) => write!(f, "signal {number}"),
         }
     }
 }

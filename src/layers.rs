@@ -10,10 +10,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("reactor", &[]),
     ("sys", &["error", "nonblock"]),
     ("flow", &["nonblock"]),
-    ("session", &["error", "nonblock", "reactor", "flow"]),
+    ("proto", &["error"]),
+    ("session", &["error", "nonblock", "reactor", "flow", "proto"]),
     ("app", &["error", "nonblock", "reactor", "sys", "flow", "session"]),
-    ("cli", &["error", "sys", "session", "app"]),
-    ("main", &["error", "app", "cli"]),
+    ("cli", &["error", "sys", "flow", "session", "app"]),
+    ("main", &["error", "sys", "app", "cli"]),
 ];
 
 #[test]

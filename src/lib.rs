@@ -7,7 +7,7 @@
 //!  5  main, cli          what the user typed -> what it means
 //!  4  app                the loop; owns everything; acts on reports
 //!  3  session            one connection: its phases, two flows and the rules between them, the outcome
-//!  2  flow               one direction of bytes: four states and a bounded buffer
+//!  2  flow      proto    one direction of bytes  |  protocols without I/O: bytes in, bytes out
 //!  1  reactor  sys       readiness and timers  |  descriptors
 //!     nonblock  error    the words all of them share
 //! ```
@@ -24,6 +24,7 @@ pub mod cli;
 pub mod error;
 pub mod flow;
 pub mod nonblock;
+pub mod proto;
 pub mod reactor;
 pub mod session;
 pub mod sys;

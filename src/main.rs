@@ -11,12 +11,17 @@ use log::LevelFilter;
 use pollcat::app::{self, Console};
 use pollcat::cli::{self, HelpTo, Request};
 use pollcat::error::{Error, escape};
+use pollcat::sys::signal::die_of;
 
 fn main() -> ExitCode {
     let program = program_name();
     match run(&program) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Silent) => ExitCode::FAILURE,
+        Err(Error::Signal(number)) => {
+            die_of(number);
+            ExitCode::FAILURE
+        }
         Err(error) => {
             Console::new(program, false).complain(&error);
             ExitCode::FAILURE
@@ -38,7 +43,11 @@ fn run(program: &str) -> Result<(), Error> {
 }
 
 fn show(to: &mut dyn Write, text: &str) -> Result<(), Error> {
-    to.write_all(text.as_bytes()).and_then(|()| to.flush()).map_err(Error::doing("cannot print"))
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        // `nc --help | head -1`: whoever reads has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map_err(Error::doing("cannot print")),
+    }
 }
 
 /// The name it was called by, as glibc's `program_invocation_short_name`: scripts read it in messages.

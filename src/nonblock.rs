@@ -7,11 +7,12 @@
 //! Read next: `flow`, which is built from nothing but these.
 
 use std::io;
+use std::time::Instant;
 
 /// What one nonblocking call did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// So many bytes were moved; never 0.
+    /// So many bytes were moved. 0 only where an empty datagram was read.
     Moved(usize),
     /// Nothing can be moved now: the kernel said `EAGAIN`. Only this clears a readiness bit.
     Blocked,
@@ -80,12 +81,23 @@ pub trait Wire: ByteSource + ByteSink {
     /// # Errors
     /// The connection is gone already; reading will tell why.
     fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// What broke the connection, if the kernel has not said so yet: it tells once, `SO_ERROR` of
+    /// socket(7).
+    fn take_error(&mut self) -> Option<io::Error>;
+
+    /// There is somebody to send to. A socket that waits for its first datagram has nobody yet.
+    fn has_destination(&self) -> bool {
+        true
+    }
+
+    /// A session's turn begins at this time.
+    fn begin_turn(&mut self, _now: Instant) {}
 }
 
 /// A bounded queue of bytes in one piece of memory, which is allocated on first use.
 ///
-/// Reading appends at the back, writing takes from the front. Bytes move inside the buffer only when
-/// the back is reached while the front half is free, so each byte is copied at most once more.
+/// Reading appends at the back, writing takes from the front.
 #[derive(Debug)]
 pub struct Buffer {
     bytes: Box<[u8]>,
@@ -119,13 +131,14 @@ impl Buffer {
         &self.bytes[self.start..self.end]
     }
 
-    /// Room for more; empty when the buffer is full, or as good as full: fewer than half the bytes
-    /// have left, and moving the rest to the front for that little room would cost more than it gives.
-    pub fn spare(&mut self) -> &mut [u8] {
+    /// Room for more, all that there is in one piece. Where that is less than `wanted`, what is held
+    /// moves to the front if that is cheap: no more bytes than have left since the last time. So each
+    /// byte is copied at most once more, and the room may be less than wanted, or empty.
+    pub fn spare(&mut self, wanted: usize) -> &mut [u8] {
         if self.bytes.is_empty() {
             self.bytes = vec![0; self.capacity].into_boxed_slice();
         }
-        if self.end == self.capacity && self.start >= self.capacity / 2 && self.start > 0 {
+        if self.capacity - self.end < wanted && self.start > 0 && self.start >= self.len() {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
@@ -188,7 +201,7 @@ mod tests {
     fn buffer_allocates_on_first_use_only() {
         let mut buffer = Buffer::new(8);
         assert!(buffer.bytes.is_empty());
-        assert_eq!(buffer.spare().len(), 8);
+        assert_eq!(buffer.spare(1).len(), 8);
     }
 
     proptest! {
@@ -200,7 +213,7 @@ mod tests {
             let mut next = 0u8;
             for (fill, n) in steps {
                 if fill {
-                    let room = buffer.spare();
+                    let room = buffer.spare(1);
                     let n = n.min(room.len());
                     for slot in &mut room[..n] {
                         *slot = next;
@@ -215,7 +228,7 @@ mod tests {
                 }
                 prop_assert_eq!(buffer.len(), model.len());
                 prop_assert!(buffer.len() <= capacity);
-                prop_assert!(!buffer.is_empty() || !buffer.spare().is_empty());
+                prop_assert!(!buffer.is_empty() || !buffer.spare(1).is_empty());
             }
             prop_assert!(buffer.data().iter().eq(model.iter()));
         }

@@ -3,8 +3,17 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use crate::nonblock::{Attempt, ByteSink, ByteSource};
+
+/// Any instant will do as the beginning of a manual clock; it is the same for all.
+#[allow(clippy::disallowed_methods)] // read once and never again
+pub(crate) fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
 
 /// A source that has ended.
 pub(crate) struct Ended;

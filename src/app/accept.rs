@@ -9,21 +9,22 @@
 //! connections is the kernel's, and nobody in it is lost.
 
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use log::debug;
 use mio::Interest;
-use mio::net::{TcpListener, TcpStream};
 
 use super::{Alarm, Loop, Owner};
 use crate::reactor::{Readiness, SourceId, TimerId};
+use crate::sys::address::Address;
+use crate::sys::net;
+use crate::sys::polled::Polled;
 
 /// A listening socket in the loop.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    listener: TcpListener,
+    listener: Polled,
     id: SourceId,
     max_conns: Option<NonZeroUsize>,
     state: State,
@@ -36,7 +37,8 @@ enum State {
     Accepting,
     /// Not before a session ends, which leads back to `Accepting`.
     Full,
-    /// Not before a while has passed or a session has ended: both lead back to `Accepting`.
+    /// Tried again after a while, when a session has ended or when the kernel speaks of another
+    /// client: each leads back to `Accepting`.
     Starved(TimerId),
 }
 
@@ -71,7 +73,9 @@ impl Kind {
 #[derive(Debug)]
 pub(super) enum Accepted {
     /// A client.
-    Client(TcpStream, SocketAddr),
+    Client(Polled, Address),
+    /// One that was gone before it was taken; there may be others.
+    Vanished,
     /// None now. A wake-up will come when there is one.
     NoneNow,
 }
@@ -80,7 +84,7 @@ impl Acceptor {
     /// Enters the listening socket into the loop.
     pub(super) fn new(
         reactor: &mut Loop,
-        mut listener: TcpListener,
+        mut listener: Polled,
         max_conns: Option<NonZeroUsize>,
     ) -> io::Result<Self> {
         let id = reactor.register(&mut listener, Interest::READABLE, Owner::Listener)?;
@@ -100,12 +104,15 @@ impl Acceptor {
         }
         self.resume(reactor);
         while reactor.readiness(self.id).intersects(Readiness::READ) {
-            match self.listener.accept() {
-                Ok((stream, peer)) => return Ok(Accepted::Client(stream, peer)),
+            match net::accept(&self.listener) {
+                Ok((fd, peer)) => return Ok(Accepted::Client(Polled::new(fd), peer)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     reactor.clear(self.id, Readiness::READ);
                 }
-                Err(error) if concerns_one_client(&error) => debug!("accept: {error}"),
+                Err(error) if concerns_one_client(&error) => {
+                    debug!("accept: {error}");
+                    return Ok(Accepted::Vanished);
+                }
                 Err(error) if is_scarcity(&error) => {
                     debug!("accept: {error}, trying again in {RETRY:?}");
                     let timer = reactor.set_timer(reactor.now() + RETRY, Alarm::Accept);
@@ -161,14 +168,16 @@ fn concerns_one_client(error: &io::Error) -> bool {
                 | libc::EHOSTUNREACH
                 | libc::ENETUNREACH
                 | libc::EOPNOTSUPP
-                | libc::EPERM
         )
     )
 }
 
-/// There is a connection, but nothing to hold it with.
+/// There is a connection, but nothing to hold it with, or a filter that forbids it (`EPERM`).
 fn is_scarcity(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EPERM)
+    )
 }
 
 /// How long to wait for descriptors or memory that nobody will announce. Short for a waiting client,

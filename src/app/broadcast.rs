@@ -18,15 +18,7 @@ pub(super) struct Broadcast {
     start: u64,
     /// The furthest any session has read.
     taken: u64,
-    source: Supply,
-}
-
-/// Whether stdin has more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Supply {
-    #[default]
-    Flowing,
-    Ended,
+    ended: bool,
 }
 
 impl Broadcast {
@@ -42,7 +34,7 @@ impl Broadcast {
 
     /// stdin has no more to give.
     pub(super) fn has_ended(&self) -> bool {
-        self.source == Supply::Ended
+        self.ended
     }
 
     /// A session at this position would find something: bytes, or the end.
@@ -71,7 +63,7 @@ impl Broadcast {
         match attempt {
             Ok(Attempt::Moved(n)) => self.held.extend(&chunk[..n]),
             Ok(Attempt::Blocked) => {}
-            Ok(Attempt::Ended) | Err(_) => self.source = Supply::Ended,
+            Ok(Attempt::Ended) | Err(_) => self.ended = true,
         }
         attempt
     }

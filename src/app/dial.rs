@@ -12,49 +12,79 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use log::debug;
 use mio::Interest;
-use mio::net::TcpStream;
 
-use super::notice::{Console, Destination, Notice};
+use super::notice::{Console, Goal, Notice};
 use super::{Alarm, Loop, Owner};
 use crate::error::Error;
 use crate::reactor::{Readiness, SourceId, TimerId};
-use crate::sys::net::{DialError, connected, dial};
+use crate::sys::address::Address;
+use crate::sys::net::{DialError, Transport, connected, dial};
+use crate::sys::options::Options;
+use crate::sys::polled::Polled;
+use crate::sys::resolve::in_numbers;
 
 /// Where to, and from where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    pub(super) to: SocketAddr,
-    pub(super) from: Option<SocketAddr>,
+    pub(super) to: Address,
+    pub(super) from: Option<Address>,
+}
+
+impl Target {
+    pub(super) fn new(to: SocketAddr, from: Option<SocketAddr>) -> Self {
+        Self { to: Address::Ip(to), from: from.map(Address::Ip) }
+    }
+
+    /// The same addresses with another destination port.
+    pub(super) fn at_port(&self, port: u16) -> Self {
+        let mut target = self.clone();
+        if let Address::Ip(to) = &mut target.to {
+            to.set_port(port);
+        }
+        target
+    }
+}
+
+/// What is dialed.
+#[derive(Clone, Debug)]
+pub(super) struct Number {
+    /// The host as typed, or the name of a UNIX socket.
+    pub(super) host: String,
+    /// The port, where there is one.
+    pub(super) port: Option<u16>,
+    pub(super) transport: Transport,
+    /// Names are printed with their addresses, numbers are not.
+    pub(super) numeric: bool,
 }
 
 /// The race for one port.
 #[derive(Debug)]
 pub(super) struct Dial {
-    host: String,
-    port: u16,
-    /// Names are printed with their addresses, numbers are not.
-    numeric: bool,
+    number: Number,
+    options: Options,
     waiting: VecDeque<Target>,
-    running: Vec<Attempt>,
+    running: Vec<Runner>,
     /// Attempts so far; numbers them.
     started: usize,
     next: Option<TimerId>,
     deadline: Option<TimerId>,
-    last_failure: Option<(IpAddr, Failure)>,
+    /// What the deadline was counted from the start; each address has that long.
+    patience: Option<Duration>,
+    last_failure: Option<(Address, Failure)>,
     state: State,
 }
 
 #[derive(Debug)]
-struct Attempt {
+struct Runner {
     number: usize,
-    stream: TcpStream,
+    socket: Polled,
     id: SourceId,
-    to: SocketAddr,
+    to: Address,
 }
 
 #[derive(Debug)]
@@ -87,23 +117,23 @@ impl State {
 /// The connection that won.
 #[derive(Debug)]
 pub(super) struct Winner {
-    pub(super) stream: TcpStream,
+    pub(super) socket: Polled,
     pub(super) id: SourceId,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Address,
 }
 
 impl Dial {
     /// Lines the addresses up; [`Dial::start`] begins.
-    pub(super) fn new(host: String, port: u16, numeric: bool, targets: Vec<Target>) -> Self {
+    pub(super) fn new(number: Number, options: Options, targets: Vec<Target>) -> Self {
         Self {
-            host,
-            port,
-            numeric,
+            number,
+            options,
             waiting: take_turns(targets),
             running: Vec::new(),
             started: 0,
             next: None,
             deadline: None,
+            patience: None,
             last_failure: None,
             state: State::Racing,
         }
@@ -114,13 +144,14 @@ impl Dial {
         self.state
     }
 
-    /// Tries the first address; gives up at `deadline`.
+    /// Tries the first address; gives those that run up at `deadline`.
     pub(super) fn start(
         &mut self,
         reactor: &mut Loop,
         console: &Console,
         deadline: Option<Instant>,
     ) -> Result<(), Error> {
+        self.patience = deadline.map(|at| at.saturating_duration_since(reactor.now()));
         self.deadline = deadline.map(|at| reactor.set_timer(at, Alarm::DialDeadline));
         self.try_next(reactor, console)
     }
@@ -136,20 +167,19 @@ impl Dial {
             return Ok(None);
         };
         let attempt = &self.running[which];
-        match connected(&attempt.stream) {
+        match connected(&attempt.socket, self.number.transport) {
             Ok(None) => {
                 reactor.clear(attempt.id, Readiness::WRITE);
                 Ok(None)
             }
-            Ok(Some(peer)) => {
-                let Attempt { stream, id, .. } = self.running.swap_remove(which);
+            Ok(Some(_)) => {
+                let Runner { socket, id, to, .. } = self.running.remove(which);
                 self.finish(reactor, State::Won);
-                Ok(Some(Winner { stream, id, peer }))
+                Ok(Some(Winner { socket, id, peer: to }))
             }
             Err(error) => {
-                let mut attempt = self.running.swap_remove(which);
-                reactor.deregister(attempt.id, Some(&mut attempt.stream));
-                self.failed(console, attempt.to.ip(), Failure::Refused(error));
+                let to = self.drop_attempt(reactor, which);
+                self.failed(console, to, Failure::Refused(error));
                 self.try_next(reactor, console)?;
                 Ok(None)
             }
@@ -172,28 +202,37 @@ impl Dial {
         self.finish(reactor, State::Lost);
     }
 
-    /// Time is up for all.
-    pub(super) fn deadline_passed(&mut self, reactor: &mut Loop, console: &Console) {
+    /// Time is up for those that run. Addresses that have not had their turn have it now, with a
+    /// time of their own: the race may be shorter than what lies between two starts.
+    pub(super) fn deadline_passed(
+        &mut self,
+        reactor: &mut Loop,
+        console: &Console,
+    ) -> Result<(), Error> {
         self.deadline = None;
-        let running = self.running.iter().map(|attempt| attempt.to.ip());
-        let untried = self.waiting.iter().map(|target| target.to.ip());
-        for ip in running.chain(untried).collect::<Vec<_>>() {
-            self.failed(console, ip, Failure::TimedOut);
+        while !self.running.is_empty() {
+            let to = self.drop_attempt(reactor, 0);
+            self.failed(console, to, Failure::TimedOut);
         }
-        self.waiting.clear();
-        self.finish(reactor, State::Lost);
+        if let (Some(patience), false) = (self.patience, self.waiting.is_empty()) {
+            self.deadline = Some(reactor.set_timer(reactor.now() + patience, Alarm::DialDeadline));
+        }
+        self.try_next(reactor, console)
     }
 
     /// An address of the host as messages name it: next to the name, unless it is the name.
-    pub(super) fn destination(&self, ip: IpAddr) -> Destination<'_> {
-        let shown = !self.numeric && self.host != ip.to_string();
-        Destination { host: &self.host, address: shown.then_some(ip), port: self.port }
+    pub(super) fn goal(&self, address: &Address) -> Goal<'_> {
+        let Number { host, port, transport, numeric } = &self.number;
+        let shown = address.as_ip().map(in_numbers).filter(|shown| !numeric && host != shown);
+        Goal { host, address: shown, port: *port, protocol: transport.name() }
     }
 
     /// The last failure, for those who did not see each as it happened.
     pub(super) fn print_last_failure(&self, console: &Console) {
-        if let Some((ip, failure)) = &self.last_failure {
-            console.print(&self.notice(*ip, failure));
+        if let Some((to, failure)) = &self.last_failure
+            && !console.is_verbose()
+        {
+            console.print(&self.notice(to, failure));
         }
     }
 
@@ -202,23 +241,24 @@ impl Dial {
             reactor.cancel_timer(timer);
         }
         while let Some(target) = self.waiting.pop_front() {
-            let started = dial(target.to, target.from).and_then(|stream| {
-                self.enroll(reactor, stream, target.to).map_err(DialError::Connect)
-            });
-            match started {
-                Ok(()) => {
-                    // Two sockets cannot hold the same source port at the same time: then one
-                    // address after another, each with all the time there is.
-                    let alone = target.from.is_some_and(|from| from.port() != 0);
-                    if !self.waiting.is_empty() && !alone {
-                        self.next =
-                            Some(reactor.set_timer(reactor.now() + STAGGER, Alarm::DialNext));
+            let Target { to, from } = &target;
+            match dial(self.number.transport, to, from.as_ref(), &self.options) {
+                Ok(socket) => match self.enroll(reactor, socket, to.clone()) {
+                    Ok(()) => {
+                        self.schedule_next(reactor, from.as_ref());
+                        return Ok(());
                     }
+                    Err(error) => self.failed(console, target.to, Failure::Refused(error)),
+                },
+                Err(DialError::Bind(error)) => return Err(Error::doing("bind failed")(error)),
+                Err(DialError::Option(error)) => return Err(Error::message(error.to_string())),
+                Err(DialError::Busy) => {
+                    self.waiting.push_front(target);
+                    self.next = Some(reactor.set_timer(reactor.now() + BUSY, Alarm::DialNext));
                     return Ok(());
                 }
-                Err(DialError::Bind(error)) => return Err(Error::doing("bind failed")(error)),
                 Err(DialError::Connect(error)) => {
-                    self.failed(console, target.to.ip(), Failure::Refused(error));
+                    self.failed(console, target.to, Failure::Refused(error));
                 }
             }
         }
@@ -228,35 +268,46 @@ impl Dial {
         Ok(())
     }
 
-    fn enroll(
-        &mut self,
-        reactor: &mut Loop,
-        mut stream: TcpStream,
-        to: SocketAddr,
-    ) -> io::Result<()> {
+    fn schedule_next(&mut self, reactor: &mut Loop, from: Option<&Address>) {
+        // Two sockets cannot hold the same source port at the same time: then one address after
+        // another, each with all the time there is.
+        let has_port = from.and_then(Address::as_ip).is_some_and(|from| from.port() != 0);
+        if !self.waiting.is_empty() && !has_port {
+            self.next = Some(reactor.set_timer(reactor.now() + STAGGER, Alarm::DialNext));
+        }
+    }
+
+    fn enroll(&mut self, reactor: &mut Loop, mut socket: Polled, to: Address) -> io::Result<()> {
         let number = self.started;
         self.started += 1;
-        let id = reactor.register(&mut stream, BOTH_WAYS, Owner::Attempt(number))?;
+        let id = reactor.register(&mut socket, BOTH_WAYS, Owner::Attempt(number))?;
         debug!("attempt {number}: {to}");
-        self.running.push(Attempt { number, stream, id, to });
+        self.running.push(Runner { number, socket, id, to });
         Ok(())
     }
 
-    fn failed(&mut self, console: &Console, ip: IpAddr, failure: Failure) {
-        console.inform(&self.notice(ip, &failure));
-        self.last_failure = Some((ip, failure));
+    fn failed(&mut self, console: &Console, to: Address, failure: Failure) {
+        console.inform(&self.notice(&to, &failure));
+        self.last_failure = Some((to, failure));
     }
 
-    fn notice<'a>(&'a self, ip: IpAddr, failure: &'a Failure) -> Notice<'a> {
+    fn notice<'a>(&'a self, to: &Address, failure: &'a Failure) -> Notice<'a> {
         match failure {
-            Failure::Refused(error) => Notice::Refused(self.destination(ip), error),
-            Failure::TimedOut => Notice::TimedOut(self.destination(ip)),
+            Failure::Refused(error) => Notice::Refused(self.goal(to), error),
+            Failure::TimedOut => Notice::TimedOut(self.goal(to)),
         }
+    }
+
+    /// Closes the socket of an attempt, before another one may want its local port.
+    fn drop_attempt(&mut self, reactor: &mut Loop, which: usize) -> Address {
+        let mut attempt = self.running.remove(which);
+        reactor.deregister(attempt.id, Some(&mut attempt.socket));
+        attempt.to
     }
 
     fn finish(&mut self, reactor: &mut Loop, end: State) {
         for mut loser in self.running.drain(..) {
-            reactor.deregister(loser.id, Some(&mut loser.stream));
+            reactor.deregister(loser.id, Some(&mut loser.socket));
         }
         for timer in self.next.take().into_iter().chain(self.deadline.take()) {
             reactor.cancel_timer(timer);
@@ -275,9 +326,10 @@ impl Dial {
 /// order stays (RFC 8305, section 4, with a First Address Family Count of 1).
 fn take_turns(targets: Vec<Target>) -> VecDeque<Target> {
     let Some(first) = targets.first() else { return VecDeque::new() };
-    let first_is_v4 = first.to.is_ipv4();
+    let is_v4 = |target: &Target| target.to.as_ip().is_some_and(|to| to.is_ipv4());
+    let first_is_v4 = is_v4(first);
     let (mut preferred, mut other): (VecDeque<_>, VecDeque<_>) =
-        targets.into_iter().partition(|target| target.to.is_ipv4() == first_is_v4);
+        targets.into_iter().partition(|target| is_v4(target) == first_is_v4);
     let mut mixed = VecDeque::with_capacity(preferred.len() + other.len());
     while !(preferred.is_empty() && other.is_empty()) {
         mixed.extend(preferred.pop_front());
@@ -290,6 +342,9 @@ const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// "Connection Attempt Delay": RFC 8305, section 8 recommends 250 ms.
 const STAGGER: Duration = Duration::from_millis(250);
+
+/// How long to wait for a place in a UNIX listener's queue, of which there is no event.
+const BUSY: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
@@ -306,11 +361,14 @@ mod tests {
 
     #[test]
     fn families_take_turns_and_keep_their_order() {
-        let target = |text: &str| Target { to: text.parse().expect("address"), from: None };
+        let target = |text: &str| Target::new(text.parse().expect("address"), None);
         let resolved =
             ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "1.1.1.2:1"].map(target).to_vec();
         let order: Vec<_> = take_turns(resolved).iter().map(|t| t.to.to_string()).collect();
-        assert_eq!(order, ["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "[::3]:1"]);
+        assert_eq!(
+            order,
+            ["::1", "1.1.1.1", "::2", "1.1.1.2", "::3"].map(|ip| format!("{ip} port 1"))
+        );
         assert!(take_turns(Vec::new()).is_empty());
     }
 }

@@ -4,81 +4,84 @@
 //! is where a session's [`Report`] is acted upon. Must not know: how a connection came about.
 //!
 //! One session reads stdin itself. Several read it through a [`Broadcast`], each at its own pace; the
-//! slowest holds stdin back, but not for longer than [`PATIENCE`] while another waits for more.
+//! slowest holds stdin back, but whoever takes nothing at all while another waits for more is dropped
+//! after [`PATIENCE`].
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use log::debug;
 use mio::Interest;
-use mio::net::TcpStream;
 
 use super::broadcast::{Broadcast, Share};
 use super::local::Local;
 use super::{Alarm, Loop, Owner};
-use crate::error::reason;
+use crate::flow::{Framing, LARGEST_PAYLOAD};
 use crate::nonblock::Attempt;
 use crate::reactor::{Key, Readiness, Slots, SourceId, TimerId};
 use crate::session::{End, Gates, Outcome, Policy, Report, Session, Turn};
+use crate::sys::address::Address;
+use crate::sys::link::Link;
 
 /// Sessions with one stdin and one stdout.
 #[derive(Debug)]
 pub(super) struct Hub {
     local: Local,
     policy: Policy,
-    supply: Supply,
+    stdin: Stdin,
     sessions: Slots<Live>,
     /// Sessions with bytes that stdout did not take, the one that waits longest in front.
     waiting_for_output: VecDeque<Key>,
     patience: Option<TimerId>,
-    ended: Vec<Ended>,
-    troubles: Vec<String>,
+    farewells: VecDeque<Farewell>,
+    stdin_error: Option<io::Error>,
 }
 
-/// Where sessions get stdin from, and whether stdout is closed when one has written all of it.
+/// How sessions come to stdin.
 #[derive(Debug)]
-pub(super) enum Supply {
-    /// From stdin itself; the session is the last, and ends stdout.
-    Last,
-    /// From stdin itself; another session follows, with the same stdout.
-    OneOfMany,
-    /// All at the same time.
+pub(super) enum Stdin {
+    /// The session reads it. It is the last one, so stdout is closed when it has written all of it.
+    OfTheLast,
+    /// The session reads it, and leaves the rest, and stdout, to the next.
+    OfOneOfMany,
+    /// It is read for all of them at the same time.
     Shared(Broadcast),
 }
 
 /// How a session ended, and whose it was.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) peer: SocketAddr,
+pub(super) struct Farewell {
+    pub(super) peer: Address,
     pub(super) outcome: Outcome,
 }
 
 #[derive(Debug)]
 struct Live {
-    session: Session<TcpStream>,
-    peer: SocketAddr,
+    session: Session<Link>,
+    peer: Address,
     net: SourceId,
     timer: Option<TimerId>,
     /// Is in `waiting_for_output`.
     waits_for_output: bool,
-    /// How much of a shared stdin it has taken, and when it last took some.
+    /// How far it has read a shared stdin.
     position: u64,
-    position_moved: Instant,
+    /// How much the wire had taken when it last took something, and when that was.
+    sent: u64,
+    sent_at: Instant,
 }
 
 impl Hub {
-    pub(super) fn new(local: Local, policy: Policy, supply: Supply) -> Self {
+    pub(super) fn new(local: Local, policy: Policy, stdin: Stdin) -> Self {
         Self {
             local,
             policy,
-            supply,
+            stdin,
             sessions: Slots::new(),
             waiting_for_output: VecDeque::new(),
             patience: None,
-            ended: Vec::new(),
-            troubles: Vec::new(),
+            farewells: VecDeque::new(),
+            stdin_error: None,
         }
     }
 
@@ -90,19 +93,25 @@ impl Hub {
         self.sessions.is_empty()
     }
 
-    /// Changes where the sessions to come get stdin from.
-    pub(super) fn set_supply(&mut self, supply: Supply) {
-        self.supply = supply;
+    /// Changes how the sessions to come get stdin.
+    pub(super) fn set_stdin(&mut self, stdin: Stdin) {
+        self.stdin = stdin;
     }
 
-    /// Sessions that have ended since the last call.
-    pub(super) fn take_ended(&mut self) -> Vec<Ended> {
-        std::mem::take(&mut self.ended)
+    /// The sessions to come carry datagrams, also if the command line could not know that: the socket was
+    /// inherited.
+    pub(super) fn expect_datagrams(&mut self) {
+        self.policy.framing.get_or_insert(Framing::Read(LARGEST_PAYLOAD));
     }
 
-    /// What went wrong since the last call without ending a session.
-    pub(super) fn take_troubles(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.troubles)
+    /// A session that has ended; each is handed out once.
+    pub(super) fn next_farewell(&mut self) -> Option<Farewell> {
+        self.farewells.pop_front()
+    }
+
+    /// Why a shared stdin could not be read to its end; handed out once.
+    pub(super) fn take_stdin_error(&mut self) -> Option<io::Error> {
+        self.stdin_error.take()
     }
 
     /// stdout's reader has left.
@@ -110,53 +119,51 @@ impl Hub {
         self.local.reader_is_gone(reactor)
     }
 
-    /// Begins a session with a client that has just been accepted.
+    /// Begins a session over a socket that the reactor does not know yet.
     ///
     /// # Errors
-    /// The poller will not watch it; the connection is closed.
+    /// The poller will not watch it; it is closed.
     pub(super) fn admit(
         &mut self,
         reactor: &mut Loop,
-        mut stream: TcpStream,
-        peer: SocketAddr,
+        mut link: Link,
+        peer: Address,
     ) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let net =
-            reactor.register(&mut stream, interest, Owner::Session(self.sessions.next_key()))?;
-        self.begin(reactor, stream, net, peer);
+            reactor.register(&mut link, interest, Owner::Session(self.sessions.next_key()))?;
+        self.begin(reactor, link, net, peer);
         Ok(())
     }
 
-    /// Begins a session over a connection that is registered already.
-    pub(super) fn adopt(
-        &mut self,
-        reactor: &mut Loop,
-        stream: TcpStream,
-        net: SourceId,
-        peer: SocketAddr,
-    ) {
+    /// Begins a session over a socket that is registered already.
+    pub(super) fn adopt(&mut self, reactor: &mut Loop, link: Link, net: SourceId, peer: Address) {
         reactor.retag(net, Owner::Session(self.sessions.next_key()));
-        self.begin(reactor, stream, net, peer);
+        self.begin(reactor, link, net, peer);
     }
 
     /// A new session gets its first turn as if it had just become ready: data may be there already.
-    fn begin(&mut self, reactor: &mut Loop, stream: TcpStream, net: SourceId, peer: SocketAddr) {
+    fn begin(&mut self, reactor: &mut Loop, link: Link, net: SourceId, peer: Address) {
         let now = reactor.now();
-        let position = match &self.supply {
-            Supply::Last | Supply::OneOfMany => 0,
-            Supply::Shared(stdin) => stdin.position_for_newcomer(),
+        let position = match &self.stdin {
+            Stdin::OfTheLast | Stdin::OfOneOfMany => 0,
+            Stdin::Shared(stdin) => {
+                link.keep_unsent_short();
+                reactor.requeue(self.local.input_id);
+                stdin.position_for_newcomer()
+            }
         };
         self.sessions.insert(Live {
-            session: Session::new(stream, self.policy.clone(), now),
+            session: Session::new(link, self.policy.clone(), now),
             peer,
             net,
             timer: None,
             waits_for_output: false,
             position,
-            position_moved: now,
+            sent: 0,
+            sent_at: now,
         });
         reactor.requeue(net);
-        self.feed(reactor);
     }
 
     /// Ends all sessions at once, for the same reason.
@@ -167,15 +174,16 @@ impl Hub {
         }
     }
 
-    /// stdin has something to say.
+    /// stdin has something to say, or there is new room for what it has to say.
     pub(super) fn stdin_ready(&mut self, reactor: &mut Loop) {
-        match self.supply {
-            Supply::Last | Supply::OneOfMany => {
-                if let Some((_, live)) = self.sessions.iter().next() {
-                    reactor.requeue(live.net);
+        match self.stdin {
+            Stdin::OfTheLast | Stdin::OfOneOfMany => {
+                let only = self.sessions.iter().map(|(key, _)| key).next();
+                if let Some(key) = only {
+                    self.advance(reactor, key);
                 }
             }
-            Supply::Shared(_) => self.feed(reactor),
+            Stdin::Shared(_) => self.feed(reactor),
         }
     }
 
@@ -200,9 +208,8 @@ impl Hub {
         let net = reactor.readiness(live.net);
         let local_out = reactor.readiness(self.local.output_id);
         let output = &mut self.local.output;
-        let took_before = live.position;
-        let mut report = match &mut self.supply {
-            Supply::Last | Supply::OneOfMany => {
+        let mut report = match &mut self.stdin {
+            Stdin::OfTheLast | Stdin::OfOneOfMany => {
                 let local_in = reactor.readiness(self.local.input_id);
                 let gates = Gates { net, local_in, local_out };
                 let turn = Turn { gates, now, budget: BUDGET };
@@ -210,39 +217,37 @@ impl Hub {
                 reactor.clear(self.local.input_id, report.local_in);
                 report
             }
-            Supply::Shared(stdin) => {
+            Stdin::Shared(stdin) => {
                 let readable = stdin.is_readable_at(live.position);
                 let local_in = if readable { Readiness::READABLE } else { Readiness::NONE };
                 let gates = Gates { net, local_in, local_out };
                 let turn = Turn { gates, now, budget: SHARED_BUDGET };
+                if stdin.is_full() {
+                    // Whatever this session does may make room: taking bytes, wanting no more, ending.
+                    reactor.requeue(self.local.input_id);
+                }
                 let mut share = Share { of: stdin, position: &mut live.position };
                 live.session.advance(&mut share, output, turn)
             }
         };
         reactor.clear(live.net, report.net);
         reactor.clear(self.local.output_id, report.local_out);
-        let took_some = live.position != took_before;
-        if took_some {
-            live.position_moved = now;
+        if live.sent != live.session.sent() {
+            live.sent = live.session.sent();
+            live.sent_at = now;
         }
-        let ended = report.ended.take();
-        let makes_room = took_some || ended.is_some();
-        if let Some(outcome) = ended {
-            self.remove(reactor, key, outcome);
-        } else {
-            self.follow_up(reactor, key, &report);
-        }
-        if makes_room {
-            self.feed(reactor);
+        match report.ended.take() {
+            Some(outcome) => self.remove(reactor, key, outcome),
+            None => self.follow_up(reactor, key, &report),
         }
     }
 
     /// A session that lives on: when and why it is to be advanced again.
     fn follow_up(&mut self, reactor: &mut Loop, key: Key, report: &Report) {
         if report.output_done {
-            match self.supply {
-                Supply::Last => self.local.close_output(reactor),
-                Supply::OneOfMany | Supply::Shared(_) => {}
+            match self.stdin {
+                Stdin::OfTheLast => self.local.close_output(reactor),
+                Stdin::OfOneOfMany | Stdin::Shared(_) => {}
             }
         }
         let Some(live) = self.sessions.get_mut(key) else { return };
@@ -275,84 +280,92 @@ impl Hub {
         }
     }
 
-    /// Patience with a session that holds the others back is over.
-    pub(super) fn patience_is_over(&mut self, reactor: &mut Loop) {
-        self.patience = None;
-        let Supply::Shared(stdin) = &self.supply else { return };
-        let head = stdin.head();
-        let now = reactor.now();
-        if !stdin.is_full() {
-            return;
-        }
-        let stalled: Vec<Key> = self
-            .takers()
-            .filter(|(_, live)| live.position < head && now >= live.position_moved + PATIENCE)
-            .map(|(key, _)| key)
-            .collect();
-        for key in stalled {
-            self.close(reactor, key, End::HeldOthersBack);
-        }
-        self.feed(reactor);
-    }
-
-    /// Reads a shared stdin as far as the slowest session allows, and has everybody look at it.
+    /// Reads a shared stdin as far as the slowest session allows, and has everybody look at it. Comes
+    /// once a turn at most, for it asks every session.
     fn feed(&mut self, reactor: &mut Loop) {
-        let slowest = self.takers().map(|(_, live)| live.position).min();
-        let Supply::Shared(stdin) = &mut self.supply else { return };
         // With nobody to read it, stdin is left where it is.
-        let Some(slowest) = slowest else { return };
+        let Some(slowest) = self.takers().map(|live| live.position).min() else { return };
+        let Stdin::Shared(stdin) = &mut self.stdin else { return };
         let input_id = self.local.input_id;
+        stdin.forget_before(slowest);
         let mut news = false;
-        while !stdin.has_ended() && reactor.readiness(input_id).intersects(Readiness::READ) {
-            stdin.forget_before(slowest);
-            if stdin.is_full() {
-                break;
-            }
+        while !stdin.has_ended()
+            && !stdin.is_full()
+            && reactor.readiness(input_id).intersects(Readiness::READ)
+        {
             match stdin.fill(&mut self.local.input) {
                 Ok(Attempt::Moved(_) | Attempt::Ended) => news = true,
                 Ok(Attempt::Blocked) => reactor.clear(input_id, Readiness::READ),
                 Err(error) => {
                     news = true;
-                    self.troubles.push(format!("stdin: {}", reason(&error)));
+                    self.stdin_error = Some(error);
                 }
             }
         }
-        let full = stdin.is_full() && !stdin.has_ended();
         if news {
-            for (_, live) in self.sessions.iter() {
+            for live in self.takers() {
                 reactor.requeue(live.net);
             }
         }
-        self.watch_the_slowest(reactor, full);
+        self.watch_the_slowest(reactor);
     }
 
     /// Patience is counted from the moment somebody waits in vain for more of a shared stdin.
-    fn watch_the_slowest(&mut self, reactor: &mut Loop, full: bool) {
-        let Supply::Shared(stdin) = &self.supply else { return };
-        let head = stdin.head();
-        let waits_in_vain = full && self.takers().any(|(_, live)| live.position == head);
-        match self.patience {
-            None if waits_in_vain => {
-                debug!("shared stdin is full, and a session waits for more");
+    fn watch_the_slowest(&mut self, reactor: &mut Loop) {
+        match (self.somebody_waits(), self.patience) {
+            (true, None) => {
+                debug!("a session waits for more of stdin, and another holds it back");
                 self.patience = Some(reactor.set_timer(reactor.now() + PATIENCE, Alarm::Patience));
             }
-            Some(timer) if !full => {
+            (false, Some(timer)) => {
                 reactor.cancel_timer(timer);
                 self.patience = None;
             }
-            None | Some(_) => {}
+            (true, Some(_)) | (false, None) => {}
         }
     }
 
+    fn somebody_waits(&self) -> bool {
+        let Stdin::Shared(stdin) = &self.stdin else { return false };
+        stdin.is_full()
+            && !stdin.has_ended()
+            && self
+                .takers()
+                .any(|live| live.position == stdin.head() && live.session.has_sent_all())
+    }
+
+    /// Patience is over with those who hold the others back and have taken nothing all the while.
+    pub(super) fn patience_is_over(&mut self, reactor: &mut Loop) {
+        self.patience = None;
+        let Stdin::Shared(stdin) = &self.stdin else { return };
+        if self.somebody_waits() {
+            let (head, now) = (stdin.head(), reactor.now());
+            let holds_back = |live: &Live| live.position < head && now >= live.sent_at + PATIENCE;
+            let sessions = self.sessions.iter();
+            let stalled: Vec<Key> = sessions
+                .filter(|(_, live)| live.session.takes_input() && holds_back(live))
+                .map(|(key, _)| key)
+                .collect();
+            for key in stalled {
+                self.close(reactor, key, End::HeldOthersBack);
+            }
+        }
+        self.feed(reactor);
+    }
+
     /// Sessions that stdin is read for.
-    fn takers(&self) -> impl Iterator<Item = (Key, &Live)> {
-        self.sessions.iter().filter(|(_, live)| live.session.takes_input())
+    fn takers(&self) -> impl Iterator<Item = &Live> {
+        self.sessions.iter().map(|(_, live)| live).filter(|live| live.session.takes_input())
     }
 
     fn close(&mut self, reactor: &mut Loop, key: Key, end: End) {
-        if let Some(live) = self.sessions.get_mut(key)
-            && let Some(outcome) = live.session.close(end)
-        {
+        let Some(live) = self.sessions.get_mut(key) else { return };
+        let never_taken = match &self.stdin {
+            Stdin::Shared(stdin) if live.session.takes_input() => stdin.head() - live.position,
+            Stdin::Shared(_) | Stdin::OfTheLast | Stdin::OfOneOfMany => 0,
+        };
+        if let Some(mut outcome) = live.session.close(end) {
+            outcome.unsent += never_taken;
             self.remove(reactor, key, outcome);
         }
     }
@@ -363,8 +376,11 @@ impl Hub {
         if let Some(timer) = live.timer {
             reactor.cancel_timer(timer);
         }
+        if live.waits_for_output {
+            self.waiting_for_output.retain(|waiting| *waiting != key);
+        }
         debug!("{}: {outcome:?}", live.peer);
-        self.ended.push(Ended { peer: live.peer, outcome });
+        self.farewells.push_back(Farewell { peer: live.peer, outcome });
     }
 }
 
@@ -376,6 +392,6 @@ const BUDGET: usize = 256 * 1024;
 /// 64 KiB of each noisy one and not for four times as much.
 const SHARED_BUDGET: usize = 64 * 1024;
 
-/// How long one session may hold back the stdin of the others by taking nothing at all. A stopped
-/// process or a lost link is cut off; a slow reader is not.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a session may take nothing at all while another waits for the same stdin. Long enough for a
+/// lost segment to be sent again a few times; a stopped process or a dead link is cut off.
+const PATIENCE: Duration = Duration::from_secs(5);

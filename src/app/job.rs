@@ -1,9 +1,14 @@
 //! What is to be done, in the program's own terms: the application's only view of the command line.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::session::Policy;
+use crate::sys::address::Address;
+use crate::sys::crowd::Reply;
+use crate::sys::net::{Group, Transport};
+use crate::sys::options::Options;
 use crate::sys::resolve::Lookup;
 
 /// One run of the program.
@@ -11,8 +16,12 @@ use crate::sys::resolve::Lookup;
 pub struct Job {
     /// Connect or listen.
     pub mode: Mode,
+    /// What carries the bytes.
+    pub transport: Transport,
     /// How names and numbers are looked up and printed.
     pub lookup: Lookup,
+    /// What the sockets are told.
+    pub options: Options,
     /// How each session ends.
     pub policy: Policy,
     /// Print what happens on stderr (`-v`).
@@ -22,7 +31,7 @@ pub struct Job {
 /// The two roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Dial each port in turn over the same stdin.
+    /// Connect to each destination in turn over the same stdin.
     Connect(Connect),
     /// Wait for peers.
     Listen(Listen),
@@ -31,29 +40,92 @@ pub enum Mode {
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
-    /// Name or address as typed; never empty of meaning, but not yet resolved.
-    pub host: String,
-    /// Destination ports in the order to be tried; at least one, none is 0.
-    pub ports: Vec<u16>,
-    /// Local address to bind before connecting (`-s`), as typed.
-    pub source_host: Option<String>,
-    /// Local port to bind before connecting (`-p`).
-    pub source_port: Option<u16>,
+    /// The destination.
+    pub to: Destination,
     /// Bounds name resolution and connecting together, for each port (`-w`).
     pub timeout: Option<Duration>,
+    /// Time between one port and the next (`-i`).
+    pub interval: Option<Duration>,
+    /// What is done with a connection.
+    pub purpose: Purpose,
+}
+
+/// A destination as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Ports of a host.
+    Host {
+        /// Name or address; not yet resolved.
+        host: String,
+        /// Destination ports in the order to be tried; at least one, none is 0.
+        ports: Vec<u16>,
+        /// Local address to bind before connecting (`-s`), as typed.
+        source_host: Option<String>,
+        /// Local port to bind before connecting (`-p`).
+        source_port: Option<u16>,
+    },
+    /// An address that needs no looking up: UNIX and vsock.
+    Exact {
+        /// The peer.
+        address: Address,
+        /// The local name to bind before connecting (`-s`).
+        source: Option<Address>,
+    },
+}
+
+/// What a connection is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// stdin to the peer, the peer to stdout.
+    Relay,
+    /// The descriptor is handed on over stdout (`-F`), and that was all.
+    PassDescriptor,
 }
 
 /// Where to listen, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// Local name or address; `None`: every address.
-    pub host: Option<String>,
-    /// Local port; 0 lets the kernel choose.
-    pub port: u16,
+    /// The place.
+    pub at: Place,
     /// Whether others may listen on the same port.
     pub sharing: Sharing,
     /// One session, or many.
     pub keep: Keep,
+    /// Multicast groups to join.
+    pub groups: Vec<Group>,
+    /// Whom to answer where one socket hears many peers.
+    pub reply: Reply,
+    /// How long such a peer is remembered when it is silent; `None`: the default.
+    pub memory: Option<Duration>,
+    /// Who is told that the listener is ready.
+    pub announce: Announce,
+}
+
+/// A place to listen at, as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A port of this machine.
+    Port {
+        /// Local name or address; `None`: every address.
+        host: Option<String>,
+        /// Local port; 0 lets the kernel choose.
+        port: u16,
+    },
+    /// An address that needs no looking up: UNIX and vsock.
+    Exact(Address),
+    /// A socket that was handed to the program, by its descriptor's number.
+    Inherited(i32),
+    /// The socket that the service manager has opened, if it has: `sd_listen_fds(3)`.
+    Activated,
+}
+
+/// Who is told, and how, that clients may come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announce {
+    /// The port is written into this file (`--port-file`).
+    pub port_file: Option<PathBuf>,
+    /// The port is written to this descriptor as a line, and it is closed (`--ready-fd`).
+    pub ready_fd: Option<i32>,
 }
 
 /// Whether `SO_REUSEPORT` is set, see socket(7).

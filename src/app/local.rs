@@ -2,10 +2,12 @@
 
 use std::io;
 
+use mio::Interest;
+
 use super::{Loop, Owner};
 use crate::reactor::{Readiness, SourceId};
 use crate::session::Ways;
-use crate::sys::stdio::{Input, Output};
+use crate::sys::stdio::{Input, Output, Standard};
 
 /// stdin and stdout of the program.
 #[derive(Debug)]
@@ -24,27 +26,20 @@ impl Local {
             Ways::ReceiveOnly => (Input::none(), Output::stdout()?),
             Ways::SendOnly => (Input::stdin()?, Output::discard()),
         };
-        let input_id = match input.event_source() {
-            None => reactor.register_always_ready(Owner::Stdin),
-            Some((source, interest)) => match reactor.register(source, interest, Owner::Stdin) {
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    input.settle_as_always_ready();
-                    reactor.register_always_ready(Owner::Stdin)
-                }
-                registered => registered?,
-            },
-        };
-        let output_id = match output.event_source() {
-            None => reactor.register_always_ready(Owner::Stdout),
-            Some((source, interest)) => match reactor.register(source, interest, Owner::Stdout) {
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    output.settle_as_always_ready();
-                    reactor.register_always_ready(Owner::Stdout)
-                }
-                registered => registered?,
-            },
-        };
+        let input_id = register(reactor, input.standard(), Interest::READABLE, Owner::Stdin)?;
+        let output_id = register(reactor, output.standard(), Interest::WRITABLE, Owner::Stdout)?;
+        reactor.presume(input_id, Readiness::READABLE);
         Ok(Self { input, input_id, output, output_id })
+    }
+
+    /// Leaves both alone.
+    pub(super) fn none(reactor: &mut Loop) -> Self {
+        Self {
+            input: Input::none(),
+            input_id: reactor.register_always_ready(Owner::Stdin),
+            output: Output::discard(),
+            output_id: reactor.register_always_ready(Owner::Stdout),
+        }
     }
 
     /// Whoever read our stdout has left: seen without writing, so also while nothing flows.
@@ -55,9 +50,25 @@ impl Local {
 
     /// Nothing will be written any more: the reader shall know now, not when we exit.
     pub(super) fn close_output(&mut self, reactor: &mut Loop) {
-        let source = self.output.event_source().map(|(source, _)| source);
-        reactor.deregister(self.output_id, source);
+        reactor.deregister(self.output_id, self.output.standard().event_source());
         // Where it fails, the reader sees the end when we exit.
         drop(self.output.close());
+    }
+}
+
+/// What the poller refuses never blocks.
+fn register(
+    reactor: &mut Loop,
+    end: &mut Standard,
+    interest: Interest,
+    owner: Owner,
+) -> io::Result<SourceId> {
+    let Some(source) = end.event_source() else { return Ok(reactor.register_always_ready(owner)) };
+    match reactor.register(source, interest, owner) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            end.settle_as_always_ready();
+            Ok(reactor.register_always_ready(owner))
+        }
+        registered => registered,
     }
 }

@@ -3,38 +3,46 @@
 //! Owns: the reactor and everything registered with it; the order of things (listen, accept, serve;
 //! dial one port after another). Must not know: the command line (it gets a [`Job`]), how bytes are
 //! moved (that is `session` and `flow`).
-//! Read next: `hub` for what happens to a session, `dial` and `accept` for where they come from.
+//! Read next: `hub` for what happens to a session; `dial`, `accept` and `listen` for where they come
+//! from.
 
 mod accept;
 mod broadcast;
 mod dial;
 mod hub;
 mod job;
+mod listen;
 mod local;
 mod notice;
+mod ports;
 
-use std::collections::VecDeque;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Instant;
+use mio::Interest;
 
-use mio::net::TcpListener;
-
-pub use job::{Connect, Job, Keep, Listen, Mode, Sharing};
+pub use job::{Announce, Connect, Destination, Job, Keep, Listen, Mode, Place, Purpose, Sharing};
 pub use notice::Console;
 
 use accept::{Accepted, Acceptor};
 use broadcast::Broadcast;
-use dial::{Dial, State as DialState, Target};
-use hub::{Ended, Hub, Supply};
+use dial::{State as DialState, Winner};
+use hub::{Farewell, Hub, Stdin};
+use listen::named;
 use local::Local;
 use notice::Notice;
+use ports::Ports;
 
-use crate::error::{Error, escape, reason};
-use crate::reactor::{Key, Reactor, Wake};
+use crate::error::{Error, reason};
+use crate::reactor::{Key, Reactor, SourceId, Wake};
 use crate::session::{End, Policy};
-use crate::sys::listeners;
-use crate::sys::net::listen;
-use crate::sys::resolve::{Family, Lookup, Purpose, addresses, label, service_name};
+use crate::sys::address::Address;
+use crate::sys::crowd::{Crowd, Reply};
+use crate::sys::inherit::Kind;
+use crate::sys::link::Link;
+use crate::sys::net::{Socket, Transport, first_sender};
+use crate::sys::pass_fd;
+use crate::sys::polled::Polled;
+use crate::sys::resolve::{Lookup, service_name};
+use crate::sys::signal::Endings;
+use crate::sys::unix_path::BoundPath;
 
 /// What a source is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +50,12 @@ enum Owner {
     Stdin,
     Stdout,
     Listener,
+    /// A datagram socket that nobody has sent to yet.
+    Meeting,
     /// A connection under way, by its number in the race.
     Attempt(usize),
     Session(Key),
+    Signals,
 }
 
 /// What a timer is for.
@@ -54,6 +65,8 @@ enum Alarm {
     DialNext,
     /// The end of a race.
     DialDeadline,
+    /// The next destination.
+    NextPort,
     /// Descriptors may be free again.
     Accept,
     /// A session holds the others back.
@@ -69,30 +82,32 @@ struct App<'a> {
     reactor: Loop,
     hub: Hub,
     origin: Origin,
+    transport: Transport,
     lookup: Lookup,
+    purpose: Purpose,
     console: &'a Console,
     record: Record,
+    /// What is left to be taken away at the end, and the signals that must not prevent it.
+    file: Option<BoundPath>,
+    endings: Option<Endings>,
 }
 
 /// Where sessions come from.
 #[derive(Debug)]
 enum Origin {
-    /// From dialing one port after another.
+    /// From dialing one destination after another.
     Ports(Box<Ports>),
     /// From a listener.
-    Listener(Acceptor, Keep),
+    Listener {
+        acceptor: Acceptor,
+        keep: Keep,
+        /// As messages name it, for clients without a name of their own.
+        place: String,
+    },
+    /// From the first datagram that arrives.
+    Meeting { socket: Polled, id: SourceId },
     /// From nowhere any more.
     Nowhere,
-}
-
-/// The ports still to be dialed, and the race for the current one.
-#[derive(Debug)]
-struct Ports {
-    connect: Connect,
-    left: VecDeque<u16>,
-    dial: Option<Dial>,
-    /// When patience with the current port ends; of the first, looking its host up counts too.
-    deadline: Option<Instant>,
 }
 
 /// What the exit status is made of.
@@ -108,39 +123,128 @@ struct Record {
 /// What the program has to say last, and that the exit status is 1: no connection was made, bytes were
 /// lost, a listener could not be opened.
 pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
-    let mut reactor = Loop::new().map_err(Error::doing("cannot open a poller"))?;
-    let (origin, supply) = match &job.mode {
+    let reactor = Loop::new().map_err(Error::doing("cannot open a poller"))?;
+    match &job.mode {
         Mode::Connect(connect) => {
-            let ports = Ports {
-                connect: connect.clone(),
-                left: connect.ports.iter().copied().collect(),
-                dial: None,
-                deadline: connect.timeout.map(|timeout| reactor.now() + timeout),
-            };
-            (Origin::Ports(Box::new(ports)), Supply::OneOfMany)
+            let now = reactor.now();
+            let ports =
+                Ports::new(connect.clone(), job.transport, job.lookup, job.options.clone(), now);
+            let origin = Origin::Ports(Box::new(ports));
+            let mut app = App::new(job, console, reactor, Stdin::OfOneOfMany, connect.purpose)?;
+            if job.transport == Transport::UnixDatagram {
+                app.watch_signals(Some(hold_signals_back()?))?;
+            }
+            app.run(origin)
         }
         Mode::Listen(wanted) => {
-            let listener = open_listener(wanted, job.lookup, console)?;
-            let (max_conns, supply) = match wanted.keep {
-                Keep::Once => (None, Supply::Last),
-                Keep::Open { max_conns } => (max_conns, Supply::Shared(Broadcast::default())),
+            // Before the file is there, so that no signal comes between.
+            let endings = match &wanted.at {
+                Place::Exact(Address::Unix(_)) => Some(hold_signals_back()?),
+                Place::Exact(_) | Place::Port { .. } | Place::Inherited(_) | Place::Activated => {
+                    None
+                }
             };
-            let acceptor = Acceptor::new(&mut reactor, listener, max_conns)
-                .map_err(Error::doing("cannot poll the listening socket"))?;
-            (Origin::Listener(acceptor, wanted.keep), supply)
+            let opened = listen::open(job, wanted, console)?;
+            let stdin = match (wanted.keep, opened.kind) {
+                (Keep::Open { .. }, Kind::Listener(_)) => Stdin::Shared(Broadcast::default()),
+                (Keep::Once | Keep::Open { .. }, _) => Stdin::OfTheLast,
+            };
+            let mut app = App::new(job, console, reactor, stdin, Purpose::Relay)?;
+            app.watch_signals(endings)?;
+            let origin = app.take_in(opened, wanted)?;
+            app.run(origin)
         }
-    };
-    let local = Local::open(&mut reactor, job.policy.ways)
-        .map_err(Error::doing("cannot use standard input and output"))?;
-    let peer_eof = job.policy.peer_eof.settled(local.input.is_terminal());
-    let policy = Policy { peer_eof, ..job.policy.clone() };
-    let hub = Hub::new(local, policy, supply);
-    App { reactor, hub, origin, lookup: job.lookup, console, record: Record::default() }.run()
+    }
 }
 
-impl App<'_> {
+impl<'a> App<'a> {
+    fn new(
+        job: &Job,
+        console: &'a Console,
+        mut reactor: Loop,
+        stdin: Stdin,
+        purpose: Purpose,
+    ) -> Result<Self, Error> {
+        let local = match purpose {
+            Purpose::Relay => Local::open(&mut reactor, job.policy.ways),
+            Purpose::PassDescriptor => Ok(Local::none(&mut reactor)),
+        };
+        let local = local.map_err(Error::doing("cannot use standard input and output"))?;
+        let peer_eof = job.policy.peer_eof.settled(local.input.is_terminal());
+        let policy = Policy { peer_eof, ..job.policy.clone() };
+        let hub = Hub::new(local, policy, stdin);
+        Ok(Self {
+            reactor,
+            hub,
+            origin: Origin::Nowhere,
+            transport: job.transport,
+            lookup: job.lookup,
+            purpose,
+            console,
+            record: Record::default(),
+            file: None,
+            endings: None,
+        })
+    }
+
+    /// Enters what was opened into the loop.
+    fn take_in(&mut self, opened: listen::Opened, wanted: &Listen) -> Result<Origin, Error> {
+        let listen::Opened { mut socket, kind, place, file } = opened;
+        self.file = file;
+        let cannot_poll = || Error::doing("cannot poll the socket");
+        let reactor = &mut self.reactor;
+        match kind {
+            Kind::Listener(transport) => {
+                self.transport = transport;
+                let max_conns = match wanted.keep {
+                    Keep::Once => None,
+                    Keep::Open { max_conns } => max_conns,
+                };
+                let acceptor = Acceptor::new(reactor, socket, max_conns).map_err(cannot_poll())?;
+                Ok(Origin::Listener { acceptor, keep: wanted.keep, place })
+            }
+            Kind::Datagrams(transport) => {
+                self.transport = transport;
+                self.hub.expect_datagrams();
+                match wanted.keep {
+                    Keep::Once => {
+                        let id = reactor
+                            .register(
+                                &mut socket,
+                                Interest::READABLE | Interest::WRITABLE,
+                                Owner::Meeting,
+                            )
+                            .map_err(cannot_poll())?;
+                        Ok(Origin::Meeting { socket, id })
+                    }
+                    Keep::Open { .. } => {
+                        let crowd = Crowd::new(socket, wanted.reply, wanted.memory, reactor.now());
+                        self.begin(Link::Crowd(crowd), Address::Unnamed);
+                        Ok(Origin::Nowhere)
+                    }
+                }
+            }
+            Kind::Connection(transport) => {
+                self.transport = transport;
+                self.begin(Link::Peer(Socket::connected(socket, transport)), Address::Unnamed);
+                Ok(Origin::Nowhere)
+            }
+        }
+    }
+
+    fn watch_signals(&mut self, endings: Option<Endings>) -> Result<(), Error> {
+        self.endings = endings;
+        if let Some(endings) = &mut self.endings {
+            self.reactor
+                .register(endings, Interest::READABLE, Owner::Signals)
+                .map_err(Error::doing("cannot poll for signals"))?;
+        }
+        Ok(())
+    }
+
     /// The loop.
-    fn run(mut self) -> Result<(), Error> {
+    fn run(mut self, origin: Origin) -> Result<(), Error> {
+        self.origin = origin;
         self.dial_next_port()?;
         while !self.is_over() {
             self.reactor.turn().map_err(Error::doing("cannot poll"))?;
@@ -167,15 +271,26 @@ impl App<'_> {
             }
             Wake::Io(Owner::Stdout) => self.hub.stdout_ready(reactor),
             Wake::Io(Owner::Listener) | Wake::Timer(Alarm::Accept) => self.accept()?,
+            Wake::Io(Owner::Meeting) => self.meet()?,
             Wake::Io(Owner::Attempt(number)) => self.attempt_ready(number)?,
+            Wake::Io(Owner::Signals) => {
+                if let Some(signal) = self.endings.as_mut().and_then(Endings::arrived) {
+                    return Err(Error::Signal(signal));
+                }
+            }
             Wake::Timer(Alarm::DialNext) => {
-                if let Some(dial) = self.origin.dial() {
+                if let Some(dial) = self.origin.ports().and_then(|ports| ports.dial.as_mut()) {
                     dial.next_is_due(reactor, self.console)?;
                 }
             }
             Wake::Timer(Alarm::DialDeadline) => {
-                if let Some(dial) = self.origin.dial() {
-                    dial.deadline_passed(reactor, self.console);
+                if let Some(dial) = self.origin.ports().and_then(|ports| ports.dial.as_mut()) {
+                    dial.deadline_passed(reactor, self.console)?;
+                }
+            }
+            Wake::Timer(Alarm::NextPort) => {
+                if let Some(ports) = self.origin.ports() {
+                    ports.end_pause();
                 }
             }
             Wake::Timer(Alarm::Patience) => self.hub.patience_is_over(reactor),
@@ -186,12 +301,12 @@ impl App<'_> {
 
     /// What this wake's ends mean for the whole.
     fn settle(&mut self) -> Result<(), Error> {
-        for trouble in self.hub.take_troubles() {
-            self.console.complain(&trouble);
+        if let Some(error) = self.hub.take_stdin_error() {
+            self.console.complain(&format!("stdin: {}", reason(&error)));
             self.record.failures += 1;
         }
-        for Ended { peer, outcome } in self.hub.take_ended() {
-            let peer = format!("{} port {}", peer.ip(), peer.port());
+        // One end may bring about others, which come to their turn here too.
+        while let Some(Farewell { peer, outcome }) = self.hub.next_farewell() {
             if let Some(complaint) = outcome.complaint(&peer) {
                 self.console.complain(&complaint);
             }
@@ -209,26 +324,34 @@ impl App<'_> {
                 | End::PeerFailed(_)
                 | End::InputFailed(_) => {}
             }
-            if let Origin::Listener(acceptor, _) = &self.origin {
-                acceptor.look_again(&mut self.reactor);
+            match &mut self.origin {
+                Origin::Listener { acceptor, .. } => acceptor.look_again(&mut self.reactor),
+                Origin::Ports(ports) => ports.pause(&mut self.reactor),
+                Origin::Meeting { .. } | Origin::Nowhere => {}
             }
         }
-        if let Some(dial) = self.origin.dial()
+        self.drop_lost_dial();
+        self.dial_next_port()
+    }
+
+    /// A race that is lost makes room for the next.
+    fn drop_lost_dial(&mut self) {
+        if let Some(ports) = self.origin.ports()
+            && let Some(dial) = &ports.dial
             && dial.state() == DialState::Lost
         {
-            if !self.console.is_verbose() {
-                dial.print_last_failure(self.console);
-            }
-            self.origin.forget_dial();
+            dial.print_last_failure(self.console);
+            ports.dial = None;
+            ports.pause(&mut self.reactor);
         }
-        self.dial_next_port()
     }
 
     /// Ends everything, for the same reason.
     fn stop(&mut self, end: fn() -> End) {
         self.hub.close_all(&mut self.reactor, end);
         match std::mem::replace(&mut self.origin, Origin::Nowhere) {
-            Origin::Listener(acceptor, _) => acceptor.close(&mut self.reactor),
+            Origin::Listener { acceptor, .. } => acceptor.close(&mut self.reactor),
+            Origin::Meeting { mut socket, id } => self.reactor.deregister(id, Some(&mut socket)),
             Origin::Ports(ports) => {
                 if let Some(mut dial) = ports.dial {
                     dial.give_up(&mut self.reactor);
@@ -238,106 +361,144 @@ impl App<'_> {
         }
     }
 
-    /// Begins to dial the next port, once the session of the one before is over.
+    /// Begins to dial the next destination, once the session of the one before is over.
     fn dial_next_port(&mut self) -> Result<(), Error> {
         while self.hub.is_empty()
             && let Origin::Ports(ports) = &mut self.origin
-            && ports.dial.is_none()
+            && ports.is_ready_for_next()
         {
-            let Some(port) = ports.left.pop_front() else {
+            let Some((mut dial, deadline)) = ports.next(&mut self.reactor)? else {
                 self.origin = Origin::Nowhere;
                 return Ok(());
             };
-            let reactor = &mut self.reactor;
-            let supply = if ports.left.is_empty() { Supply::Last } else { Supply::OneOfMany };
-            self.hub.set_supply(supply);
-            let targets = targets(&ports.connect, port, self.lookup)?;
-            let mut dial =
-                Dial::new(ports.connect.host.clone(), port, self.lookup.numeric, targets);
-            let deadline = ports.deadline.take();
-            let deadline =
-                deadline.or_else(|| ports.connect.timeout.map(|timeout| reactor.now() + timeout));
-            dial.start(reactor, self.console, deadline)?;
-            if dial.state() == DialState::Lost {
-                if !self.console.is_verbose() {
-                    dial.print_last_failure(self.console);
-                }
-            } else {
-                ports.dial = Some(dial);
+            let stdin = if ports.is_at_the_last() { Stdin::OfTheLast } else { Stdin::OfOneOfMany };
+            self.hub.set_stdin(stdin);
+            if let Some(at) = ports.temporary_address() {
+                self.console.inform(&Notice::Bound(&at.to_string()));
             }
+            dial.start(&mut self.reactor, self.console, deadline)?;
+            ports.dial = Some(dial);
+            ports.note_bound_file();
+            self.drop_lost_dial();
         }
         Ok(())
     }
 
     fn attempt_ready(&mut self, number: usize) -> Result<(), Error> {
-        let Some(dial) = self.origin.dial() else { return Ok(()) };
-        let Some(winner) = dial.attempt_ready(&mut self.reactor, self.console, number)? else {
-            return Ok(());
-        };
+        let Some(ports) = self.origin.ports() else { return Ok(()) };
+        let Some(dial) = &mut ports.dial else { return Ok(()) };
+        let won = dial.attempt_ready(&mut self.reactor, self.console, number)?;
+        let Some(Winner { socket, id, peer }) = won else { return Ok(()) };
         if self.console.is_verbose() {
-            let service = if self.lookup.numeric { None } else { service_name(winner.peer.port()) };
-            let to = dial.destination(winner.peer.ip());
-            self.console.inform(&Notice::Connected(to, service.as_deref()));
+            let port = peer.as_ip().map(|peer| peer.port()).filter(|_| !self.lookup.numeric);
+            let service = port.and_then(|port| service_name(port, self.transport.name()));
+            self.console.inform(&Notice::Connected(dial.goal(&peer), service.as_deref()));
         }
-        self.origin.forget_dial();
+        ports.dial = None;
         self.record.sessions += 1;
-        self.hub.adopt(&mut self.reactor, winner.stream, winner.id, winner.peer);
-        Ok(())
+        let link = Socket::connected(socket, self.transport);
+        match self.purpose {
+            Purpose::Relay => {
+                self.hub.adopt(&mut self.reactor, Link::Peer(link), id, peer);
+                Ok(())
+            }
+            // The first that connects is the one that was wanted.
+            Purpose::PassDescriptor => {
+                let mut link = link;
+                self.reactor.deregister(id, Some(&mut link));
+                self.origin = Origin::Nowhere;
+                pass_fd::pass(&link.into_fd())
+            }
+        }
     }
 
     fn accept(&mut self) -> Result<(), Error> {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Origin::Listener(acceptor, keep) = &mut self.origin else { return Ok(()) };
+            let Origin::Listener { acceptor, keep, place } = &mut self.origin else {
+                return Ok(());
+            };
             let keep = *keep;
             let accepted = acceptor
                 .accept(&mut self.reactor, self.hub.len())
                 .map_err(Error::doing("accept"))?;
-            let Accepted::Client(stream, peer) = accepted else { return Ok(()) };
+            let (socket, peer) = match accepted {
+                Accepted::Client(socket, peer) => (socket, peer),
+                Accepted::Vanished => continue,
+                Accepted::NoneNow => return Ok(()),
+            };
             if self.console.is_verbose() {
-                self.console.inform(&Notice::Accepted(&label(peer.ip(), self.lookup), peer.port()));
+                let name = peer.as_ip().map(|peer| named(peer, self.lookup));
+                self.console.inform(&Notice::Accepted(name.as_deref().unwrap_or(place)));
             }
-            self.record.sessions += 1;
-            if let Err(error) = self.hub.admit(&mut self.reactor, stream, peer) {
-                self.console.complain(&format!(
-                    "{} port {}: {}",
-                    peer.ip(),
-                    peer.port(),
-                    reason(&error)
-                ));
-                self.record.failures += 1;
-            }
+            self.begin(Link::Peer(Socket::connected(socket, self.transport)), peer);
             match keep {
                 Keep::Open { .. } => {}
                 // Closed now, so that the next client is refused, and not left in a queue that
                 // nobody will look at.
                 Keep::Once => {
-                    if let Origin::Listener(acceptor, _) =
-                        std::mem::replace(&mut self.origin, Origin::Nowhere)
-                    {
+                    let origin = std::mem::replace(&mut self.origin, Origin::Nowhere);
+                    if let Origin::Listener { acceptor, .. } = origin {
                         acceptor.close(&mut self.reactor);
                     }
                 }
             }
         }
-        if let Origin::Listener(acceptor, _) = &self.origin {
+        if let Origin::Listener { acceptor, .. } = &self.origin {
             acceptor.look_again(&mut self.reactor);
         }
         Ok(())
     }
+
+    /// The first datagram: from now on its sender is the only peer.
+    fn meet(&mut self) -> Result<(), Error> {
+        let Origin::Meeting { socket, id } = &mut self.origin else { return Ok(()) };
+        let id = *id;
+        let sender = match first_sender(socket) {
+            Ok(sender) => sender,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                self.reactor.clear(id, crate::reactor::Readiness::READ);
+                return Ok(());
+            }
+            Err(error) => return Err(Error::Io("cannot receive".to_owned(), error)),
+        };
+        let Origin::Meeting { socket, id } = std::mem::replace(&mut self.origin, Origin::Nowhere)
+        else {
+            return Ok(());
+        };
+        let peer = Address::from(sender.clone());
+        let name = peer.as_ip().map_or_else(|| peer.to_string(), |peer| named(peer, self.lookup));
+        self.console.inform(&Notice::Accepted(&name));
+        let link = if let Some(sender) = sender.filter(|_| peer != Address::Unnamed) {
+            Link::Peer(Socket::locked(socket, sender).map_err(Error::doing("connect"))?)
+        } else {
+            self.console.complain(&"the peer has no name and cannot be answered");
+            Link::Crowd(Crowd::new(socket, Reply::First, None, self.reactor.now()))
+        };
+        self.record.sessions += 1;
+        self.hub.adopt(&mut self.reactor, link, id, peer);
+        Ok(())
+    }
+
+    /// Begins a session over a socket that the reactor does not know yet.
+    fn begin(&mut self, link: Link, peer: Address) {
+        self.record.sessions += 1;
+        let name = peer.to_string();
+        if let Err(error) = self.hub.admit(&mut self.reactor, link, peer) {
+            self.console.complain(&format!("{name}: {}", reason(&error)));
+            self.record.failures += 1;
+        }
+    }
+}
+
+fn hold_signals_back() -> Result<Endings, Error> {
+    Endings::hold_back().map_err(Error::doing("cannot hold signals back"))
 }
 
 impl Origin {
-    fn dial(&mut self) -> Option<&mut Dial> {
+    fn ports(&mut self) -> Option<&mut Ports> {
         match self {
-            Self::Ports(ports) => ports.dial.as_mut(),
-            Self::Listener(..) | Self::Nowhere => None,
-        }
-    }
-
-    fn forget_dial(&mut self) {
-        match self {
-            Self::Ports(ports) => ports.dial = None,
-            Self::Listener(..) | Self::Nowhere => {}
+            Self::Ports(ports) => Some(ports),
+            Self::Listener { .. } | Self::Meeting { .. } | Self::Nowhere => None,
         }
     }
 }
@@ -350,96 +511,6 @@ impl Record {
     }
 }
 
-/// The host's addresses with the local address for each.
-fn targets(connect: &Connect, port: u16, lookup: Lookup) -> Result<Vec<Target>, Error> {
-    let to = addresses(&connect.host, port, lookup, Purpose::Connect).map_err(|reason| {
-        Error::message(format!(
-            "getaddrinfo for host \"{}\" port {port}: {reason}",
-            abridge(&connect.host)
-        ))
-    })?;
-    let source_port = connect.source_port.unwrap_or(0);
-    let from = match &connect.source_host {
-        None if source_port == 0 => {
-            return Ok(to.into_iter().map(|to| Target { to, from: None }).collect());
-        }
-        None => vec![any(Family::V4, source_port), any(Family::V6, source_port)],
-        Some(host) => addresses(host, source_port, lookup, Purpose::Bind)
-            .map_err(|reason| Error::message(format!("getaddrinfo: {reason}")))?,
-    };
-    let same_family =
-        |to: &SocketAddr| from.iter().copied().find(|from| from.is_ipv4() == to.is_ipv4());
-    let targets: Vec<_> = to
-        .into_iter()
-        .filter_map(|to| same_family(&to).map(|from| Target { to, from: Some(from) }))
-        .collect();
-    if targets.is_empty() {
-        return Err(Error::message("getaddrinfo: Address family for hostname not supported"));
-    }
-    Ok(targets)
-}
-
-/// Listens on the first address of the host that lets itself be bound.
-fn open_listener(wanted: &Listen, lookup: Lookup, console: &Console) -> Result<TcpListener, Error> {
-    let candidates = match &wanted.host {
-        None => vec![any(lookup.family, wanted.port)],
-        Some(host) => addresses(host, wanted.port, lookup, Purpose::Bind)
-            .map_err(|reason| Error::message(format!("getaddrinfo: {reason}")))?,
-    };
-    let backlog = match wanted.keep {
-        Keep::Once => 1,
-        Keep::Open { .. } => BACKLOG,
-    };
-    let shared = wanted.sharing == Sharing::Shared;
-    let mut refusal = Error::Silent;
-    for at in candidates {
-        let neighbour =
-            if console.is_verbose() && shared { listeners::sharing_with(at) } else { None };
-        match listen(at, backlog, shared) {
-            Ok(listener) => {
-                if let Some(neighbour) = neighbour {
-                    console.inform(&Notice::Shared(neighbour));
-                }
-                if console.is_verbose() {
-                    let at = listener.local_addr().unwrap_or(at);
-                    console.inform(&Notice::Listening(&label(at.ip(), lookup), at.port()));
-                }
-                return Ok(listener);
-            }
-            // Debian's line has nothing but the reason.
-            Err(error) if shared => refusal = Error::message(reason(&error)),
-            Err(error) => {
-                refusal =
-                    Error::doing(format!("--exclusive {} port {}", at.ip(), at.port()))(error);
-            }
-        }
-    }
-    Err(refusal)
-}
-
-/// Every local address. Debian listens on IPv4 unless told `-6`; the IPv6 wildcard takes both.
-fn any(family: Family, port: u16) -> SocketAddr {
-    match family {
-        Family::Any | Family::V4 => (Ipv4Addr::UNSPECIFIED, port).into(),
-        Family::V6 => (Ipv6Addr::UNSPECIFIED, port).into(),
-    }
-}
-
-/// A name from the command line for one line of a message.
-fn abridge(name: &str) -> String {
-    let mut short: String = name.chars().take(LONGEST_NAME).collect();
-    if short.len() < name.len() {
-        short += "...";
-    }
-    escape(&short)
-}
-
 /// Connections taken in one turn before everybody else has theirs; nginx and redis have similar limits
 /// (redis: `MAX_ACCEPTS_PER_CALL` 1000, which is long for a program that also relays).
 const ACCEPTS_PER_TURN: usize = 64;
-
-/// Clients that may wait to be accepted with `-k`; the kernel cuts it to net.core.somaxconn.
-const BACKLOG: i32 = 4096;
-
-/// RFC 1035 allows a name 255 bytes.
-const LONGEST_NAME: usize = 255;

@@ -4,34 +4,38 @@
 //! to be printed may harm a session: errors of stderr are ignored.
 
 use std::fmt;
-use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use crate::error::{escape, reason};
+use crate::sys::stdio::say_line;
 
-/// Something worth a line when `-v` is given.
+/// Something worth a line when `-v` is given. Places are worded as `0.0.0.0 4004` or as a path.
 #[derive(Debug)]
 pub(crate) enum Notice<'a> {
-    /// A listener is ready. The address as it is to be named.
-    Listening(&'a str, u16),
+    /// A socket that has no connections is ready, or a UNIX socket has its name.
+    Bound(&'a str),
+    /// A listener is ready.
+    Listening(&'a str),
     /// Another socket listens where we do.
     Shared(SocketAddr),
-    /// A client was accepted.
-    Accepted(&'a str, u16),
-    /// A connection was made.
-    Connected(Destination<'a>, Option<&'a str>),
+    /// A client was accepted, or the first datagram came.
+    Accepted(&'a str),
+    /// A connection was made; the service's name, if the port has one.
+    Connected(Goal<'a>, Option<&'a str>),
     /// A destination did not answer as hoped.
-    Refused(Destination<'a>, &'a io::Error),
+    Refused(Goal<'a>, &'a io::Error),
     /// A destination did not answer at all.
-    TimedOut(Destination<'a>),
+    TimedOut(Goal<'a>),
 }
 
-/// Where a connection goes: the host as typed, its address where that is not the same, the port.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Destination<'a> {
+/// Where a connection is to go: the host as typed, its address where that is not the same, the port.
+#[derive(Clone, Debug)]
+pub(crate) struct Goal<'a> {
     pub(crate) host: &'a str,
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) port: u16,
+    pub(crate) address: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) protocol: &'static str,
 }
 
 /// stderr, with the program's name for a prefix.
@@ -63,7 +67,14 @@ impl Console {
     /// Tells what happened, wanted or not.
     pub(crate) fn print(&self, notice: &Notice<'_>) {
         match notice {
-            Notice::Listening(..) | Notice::Accepted(..) | Notice::Connected(..) => say(notice),
+            // A UNIX socket that connects is no news to Debian.
+            Notice::Connected(Goal { port: None, .. }, _) => {}
+            Notice::Bound(_)
+            | Notice::Listening(_)
+            | Notice::Accepted(_)
+            | Notice::Connected(..) => {
+                say(notice);
+            }
             Notice::Shared(_) | Notice::Refused(..) | Notice::TimedOut(_) => self.complain(notice),
         }
     }
@@ -77,7 +88,8 @@ impl Console {
 impl fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listening(address, port) => write!(f, "Listening on {address} {port}"),
+            Self::Bound(at) => write!(f, "Bound on {at}"),
+            Self::Listening(at) => write!(f, "Listening on {at}"),
             Self::Shared(at) => write!(
                 f,
                 "another socket already listens on {} {}: new connections go to either (--exclusive refuses this)",
@@ -85,41 +97,53 @@ impl fmt::Display for Notice<'_> {
                 at.port()
             ),
             // "on" though it is the peer: Debian says so, and scripts look for it.
-            Self::Accepted(peer, port) => write!(f, "Connection received on {peer} {port}"),
+            Self::Accepted(peer) => write!(f, "Connection received on {peer}"),
             Self::Connected(to, service) => {
-                let service = service.unwrap_or("*");
-                write!(f, "Connection to {} {} port [tcp/{service}] succeeded!", Host(*to), to.port)
+                let (service, port) = (service.unwrap_or("*"), to.port.unwrap_or(0));
+                let host = Host(to);
+                write!(f, "Connection to {host} {port} port [{}/{service}] succeeded!", to.protocol)
             }
-            Self::Refused(to, error) => write!(
-                f,
-                "connect to {} port {} (tcp) failed: {}{}",
-                Host(*to),
-                to.port,
-                reason(error),
-                hint(*to, error)
-            ),
+            Self::Refused(to, error) => {
+                let reason = reason(error);
+                match to.port {
+                    Some(port) => {
+                        write!(
+                            f,
+                            "connect to {} port {port} ({}) failed: {reason}",
+                            Host(to),
+                            to.protocol
+                        )?;
+                        f.write_str(hint(to, error))
+                    }
+                    None => write!(f, "{}: {reason}", Host(to)),
+                }
+            }
             // EINPROGRESS is what connect(2) last said; Debian prints its text.
             Self::TimedOut(to) => {
-                let last = io::Error::from_raw_os_error(libc::EINPROGRESS);
-                write!(
-                    f,
-                    "connect to {} port {} (tcp) timed out: {}",
-                    Host(*to),
-                    to.port,
-                    reason(&last)
-                )
+                let last = reason(&io::Error::from_raw_os_error(libc::EINPROGRESS));
+                match to.port {
+                    Some(port) => {
+                        write!(
+                            f,
+                            "connect to {} port {port} ({}) timed out: {last}",
+                            Host(to),
+                            to.protocol
+                        )
+                    }
+                    None => write!(f, "{}: timed out", Host(to)),
+                }
             }
         }
     }
 }
 
 /// `localhost (127.0.0.1)`
-struct Host<'a>(Destination<'a>);
+struct Host<'a>(&'a Goal<'a>);
 
 impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&escape(self.0.host))?;
-        match self.0.address {
+        match &self.0.address {
             Some(address) => write!(f, " ({address})"),
             None => Ok(()),
         }
@@ -127,36 +151,40 @@ impl fmt::Display for Host<'_> {
 }
 
 /// The kernel's "Invalid argument" about a link-local address means that it has no zone.
-fn hint(to: Destination<'_>, error: &io::Error) -> &'static str {
+fn hint(to: &Goal<'_>, error: &io::Error) -> &'static str {
     let lacks_zone = error.raw_os_error() == Some(libc::EINVAL)
         && to
             .host
             .parse()
-            .is_ok_and(|ip: std::net::Ipv6Addr| ip.is_unicast_link_local() || ip.is_multicast());
+            .is_ok_and(|ip: Ipv6Addr| ip.is_unicast_link_local() || ip.is_multicast());
     if lacks_zone { " (a link-local address needs its interface: ADDRESS%eth0)" } else { "" }
 }
 
 /// One line in one write, so that lines of several processes do not mix.
 fn say(what: &dyn fmt::Display) {
-    // Whoever closed stderr does not want to hear it.
-    drop(io::stderr().write_all(format!("{what}\n").as_bytes()));
+    say_line(&format!("{what}\n"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn to<'a>(host: &'a str, address: Option<&str>) -> Destination<'a> {
-        let address = address.map(|ip| ip.parse().expect("address"));
-        Destination { host, address, port: 4004 }
+    fn to<'a>(host: &'a str, address: Option<&str>) -> Goal<'a> {
+        let address = address.map(str::to_owned);
+        Goal { host, address, port: Some(4004), protocol: "tcp" }
     }
 
     #[test]
     fn the_lines_are_debians() {
         let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
         for (notice, line) in [
-            (Notice::Listening("0.0.0.0", 4004), "Listening on 0.0.0.0 4004"),
-            (Notice::Accepted("localhost", 37342), "Connection received on localhost 37342"),
+            (Notice::Listening("0.0.0.0 4004"), "Listening on 0.0.0.0 4004"),
+            (Notice::Bound("0.0.0.0 4004"), "Bound on 0.0.0.0 4004"),
+            (Notice::Accepted("localhost 37342"), "Connection received on localhost 37342"),
+            (
+                Notice::Refused(Goal { port: None, ..to("/run/s", None) }, &refused),
+                "/run/s: Connection refused",
+            ),
             (
                 Notice::Connected(to("127.0.0.1", None), None),
                 "Connection to 127.0.0.1 4004 port [tcp/*] succeeded!",

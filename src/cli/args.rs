@@ -27,12 +27,29 @@ pub(super) fn command() -> Command {
         .arg(operands)
         .next_help_heading("Addresses")
         .args(addresses())
+        .next_help_heading("Transports")
+        .args(transports())
         .next_help_heading("Listening")
         .args(listening())
         .next_help_heading("Relaying")
         .args(relaying())
+        .next_help_heading("Datagrams")
+        .args(datagrams())
+        .next_help_heading("Socket options")
+        .args(socket_options())
         .next_help_heading("Messages")
         .args(messages())
+}
+
+/// An option as messages name it: by its letter, if it has one.
+pub(super) fn spelled(id: &str) -> String {
+    let command = command();
+    let arg = command.get_arguments().find(|arg| arg.get_id() == id);
+    match arg.map(|arg| (arg.get_short(), arg.get_long())) {
+        Some((Some(letter), _)) => format!("-{letter}"),
+        Some((None, Some(name))) => format!("--{name}"),
+        Some((None, None)) | None => id.to_owned(),
+    }
 }
 
 fn addresses() -> [Arg; 6] {
@@ -53,19 +70,44 @@ fn addresses() -> [Arg; 6] {
     ]
 }
 
-fn listening() -> [Arg; 4] {
+fn transports() -> [Arg; 6] {
+    [
+        flag(UDP, "Use UDP; with -U, datagrams").short('u').long("udp"),
+        flag(UNIX, "Use UNIX sockets: PATH in the place of HOST\nPORT, or @NAME, which is no file")
+            .short('U')
+            .long("unixsock"),
+        flag(SEQPACKET, "As -U, with records (SOCK_SEQPACKET)").long("seqpacket"),
+        flag(
+            VSOCK,
+            "Use vsock: CID PORT in the place of HOST PORT;\nCID may be host, local or any",
+        )
+        .long("vsock"),
+        flag(MPTCP, "Use Multipath TCP").long("mptcp"),
+        flag(DCCP, "Use DCCP, which Linux has no more: an error").short('Z').long("dccp"),
+    ]
+}
+
+fn listening() -> [Arg; 7] {
     [
         flag(LISTEN, "Wait for a connection instead of making one").short('l').long("listen"),
         flag(KEEP_OPEN, "Go on accepting clients, many at a time;\nneeds -l")
             .short('k')
-            .long("keep-open"),
+            .long("keep-open")
+            // ncat takes it for this option; here it might be `--keepalive` too.
+            .alias("keep"),
         value(MAX_CONNS, "N", "Serve at most N clients at a time; needs -k").long("max-conns"),
         flag(EXCLUSIVE, "Let no other program listen on the same port;\nneeds -l")
             .long("exclusive"),
+        value(FD, "N", "Listen on the socket that was inherited as\ndescriptor N; implies -l")
+            .long("fd"),
+        value(PORT_FILE, "FILE", "When clients may come, write the port into\nFILE; needs -l")
+            .long("port-file"),
+        value(READY_FD, "N", "When clients may come, write the port to\ndescriptor N; needs -l")
+            .long("ready-fd"),
     ]
 }
 
-fn relaying() -> [Arg; 11] {
+fn relaying() -> [Arg; 15] {
     [
         flag(SHUTDOWN, "At the end of stdin, send the peer an end of\nfile")
             .short('N')
@@ -73,7 +115,7 @@ fn relaying() -> [Arg; 11] {
         value(
             QUIT,
             "SECS",
-            "As -N; a listener also quits SECS later.\nA negative number does nothing",
+            "As -N; with -l or -u, also quit SECS later.\nA negative number does nothing",
         )
         .short('q'),
         value(
@@ -99,6 +141,69 @@ fn relaying() -> [Arg; 11] {
         flag(HALF_CLOSE, "Go on sending after the peer's end of file").long("half-close"),
         flag(SEND_ONLY, "Discard what the peer sends, quit at the end\nof stdin").long("send-only"),
         flag(RECV_ONLY, "Do not read stdin, as -d").long("recv-only"),
+        flag(CRLF, "Send each LF as CR LF").short('C').long("crlf"),
+        flag(TELNET, "Answer telnet negotiation, and keep it from\nstdout")
+            .short('t')
+            .long("telnet"),
+        value(INTERVAL, "TIME", "Wait for TIME after each line sent, and between\nports")
+            .short('i')
+            .long("interval"),
+        flag(PASS_FD, "Pass the connected socket over stdout, and quit").short('F').long("pass-fd"),
+    ]
+}
+
+fn datagrams() -> [Arg; 6] {
+    [
+        flag(BROADCAST, "Allow to send to a broadcast address").short('b').long("broadcast"),
+        value(
+            UDP_REPLY,
+            "WHOM",
+            "With -luk, send stdin to the peer heard last\n(the default), first, or to all",
+        )
+        .long("udp-reply"),
+        value(UDP_SIZE, "N", "Send at most N bytes in one datagram").long("udp-size"),
+        flag(UDP_LINE, "Send each line as one datagram, as with -C\nor -i").long("udp-line"),
+        value(
+            JOIN,
+            "GROUP",
+            "Join a multicast group, GROUP or GROUP%IFACE;\nneeds -lu; may be repeated",
+        )
+        .long("join")
+        .action(ArgAction::Append),
+        flag(NO_LOOP, "Do not let this machine hear its own multicasts").long("no-loop"),
+    ]
+}
+
+fn socket_options() -> [Arg; 16] {
+    [
+        flag(DEBUG, "Let the kernel debug the socket").short('D').long("so-debug"),
+        value(RECV_BUFFER, "LEN", "Size of the receive buffer in bytes")
+            .short('I')
+            .long("recv-buffer"),
+        value(SEND_BUFFER, "LEN", "Size of the send buffer in bytes")
+            .short('O')
+            .long("send-buffer"),
+        value(TTL, "TTL", "Time to live of packets sent").short('M').long("ttl"),
+        value(MIN_TTL, "TTL", "Least time to live of packets received").short('m').long("min-ttl"),
+        value(TOS, "TOS", "Type of service: a keyword (ef, af11, cs0,\nlowdelay, ...) or a number")
+            .short('T')
+            .long("tos"),
+        flag(MD5, "Sign with TCP MD5 (RFC 2385); asks for the\npassword")
+            .short('S')
+            .long("tcp-md5"),
+        value(MD5_FILE, "FILE", "As -S; the password is FILE's first line").long("tcp-md5-file"),
+        value(RTABLE, "RTABLE", "Routing table, which Linux has none of: an error").short('V'),
+        value(KEEPALIVE, "SECS", "Probe a silent peer, after SECS and every SECS")
+            .long("keepalive")
+            .num_args(0..=1)
+            .require_equals(true),
+        flag(NODELAY, "Do not hold small writes back (TCP_NODELAY)").long("nodelay"),
+        value(INTERFACE, "IF", "Use this network interface only").long("interface"),
+        value(MARK, "N", "Mark packets for routing and filters").long("mark"),
+        flag(FAST_OPEN, "Use TCP Fast Open").long("tcp-fastopen"),
+        value(USER_TIMEOUT, "TIME", "Give the peer up when it acknowledges nothing\nfor TIME")
+            .long("user-timeout"),
+        value(CONGESTION, "ALGO", "Congestion control algorithm").long("congestion"),
     ]
 }
 
@@ -137,10 +242,20 @@ pub(super) const SOURCE: &str = "source";
 pub(super) const SOURCE_PORT: &str = "source-port";
 pub(super) const RANDOM: &str = "random";
 
+pub(super) const UDP: &str = "udp";
+pub(super) const UNIX: &str = "unixsock";
+pub(super) const SEQPACKET: &str = "seqpacket";
+pub(super) const VSOCK: &str = "vsock";
+pub(super) const MPTCP: &str = "mptcp";
+pub(super) const DCCP: &str = "dccp";
+
 pub(super) const LISTEN: &str = "listen";
 pub(super) const KEEP_OPEN: &str = "keep-open";
 pub(super) const MAX_CONNS: &str = "max-conns";
 pub(super) const EXCLUSIVE: &str = "exclusive";
+pub(super) const FD: &str = "fd";
+pub(super) const PORT_FILE: &str = "port-file";
+pub(super) const READY_FD: &str = "ready-fd";
 
 pub(super) const SHUTDOWN: &str = "shutdown";
 pub(super) const QUIT: &str = "quit";
@@ -153,6 +268,34 @@ pub(super) const EXIT_ON_CLOSE: &str = "exit-on-close";
 pub(super) const HALF_CLOSE: &str = "half-close";
 pub(super) const SEND_ONLY: &str = "send-only";
 pub(super) const RECV_ONLY: &str = "recv-only";
+pub(super) const CRLF: &str = "crlf";
+pub(super) const TELNET: &str = "telnet";
+pub(super) const INTERVAL: &str = "interval";
+pub(super) const PASS_FD: &str = "pass-fd";
+
+pub(super) const BROADCAST: &str = "broadcast";
+pub(super) const UDP_REPLY: &str = "udp-reply";
+pub(super) const UDP_SIZE: &str = "udp-size";
+pub(super) const UDP_LINE: &str = "udp-line";
+pub(super) const JOIN: &str = "join";
+pub(super) const NO_LOOP: &str = "no-loop";
+
+pub(super) const DEBUG: &str = "so-debug";
+pub(super) const RECV_BUFFER: &str = "recv-buffer";
+pub(super) const SEND_BUFFER: &str = "send-buffer";
+pub(super) const TTL: &str = "ttl";
+pub(super) const MIN_TTL: &str = "min-ttl";
+pub(super) const TOS: &str = "tos";
+pub(super) const MD5: &str = "tcp-md5";
+pub(super) const MD5_FILE: &str = "tcp-md5-file";
+pub(super) const RTABLE: &str = "rtable";
+pub(super) const KEEPALIVE: &str = "keepalive";
+pub(super) const NODELAY: &str = "nodelay";
+pub(super) const INTERFACE: &str = "interface";
+pub(super) const MARK: &str = "mark";
+pub(super) const FAST_OPEN: &str = "tcp-fastopen";
+pub(super) const USER_TIMEOUT: &str = "user-timeout";
+pub(super) const CONGESTION: &str = "congestion";
 
 pub(super) const VERBOSE: &str = "verbose";
 pub(super) const HELP_SHORT: &str = "help-short";
@@ -162,9 +305,11 @@ pub(super) const VERSION: &str = "version";
 const HELP_TEMPLATE: &str = "\
 Usage: nc [OPTIONS] HOST PORT...
        nc [OPTIONS] -l [HOST] PORT
+       nc [OPTIONS] [-l] -U PATH
 
 Connects to a TCP port, or waits for a connection to one, and relays stdin to
 the peer and the peer to stdout. Of several ports each is connected to in turn.
+With -l and nothing else, listens on the socket that systemd has opened.
 
 {all-args}
 
@@ -187,6 +332,12 @@ mod tests {
             assert!(arg.get_help().is_some(), "{arg} has no help");
             assert!(arg.get_help_heading().is_some(), "{arg} is in no group");
         }
+    }
+
+    #[test]
+    fn an_option_is_named_by_its_letter_if_it_has_one() {
+        assert_eq!(spelled(KEEP_OPEN), "-k");
+        assert_eq!(spelled(MAX_CONNS), "--max-conns");
     }
 
     #[test]

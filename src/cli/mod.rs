@@ -1,9 +1,10 @@
 //! The command line: from what the user typed to what it means.
 //!
 //! Owns: the words of the command line (`args`), the rules between them (`plan`), the values
-//! (`ports`, `time`) and how a value that does not fit is refused. Must not know: sockets, the
-//! loop, the process. Nothing here prints, exits, or panics, whatever argv holds; the one question
-//! put to the system is which port a service name stands for.
+//! (`ports`, `vsock`, `time`, `tos`, `password`) and how a value that does not fit is refused. Must not
+//! know: sockets, the loop, the process. Nothing here prints a message, exits, or panics, whatever argv
+//! holds. Two questions are put to the outside (`Outside`): which port a service name stands for, and
+//! the password of `-S`.
 //!
 //! Every refusal is one line in which the user's own text is cut and escaped (`quoted`), because
 //! an argument can be longer than a terminal and can hold what a terminal obeys.
@@ -11,9 +12,12 @@
 //! Read next: `plan`, where the decisions are.
 
 mod args;
+mod password;
 mod plan;
 mod ports;
 mod time;
+mod tos;
+mod vsock;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +29,7 @@ use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::error::{Error, escape};
+use crate::sys::options::Md5Key;
 use crate::sys::resolve;
 
 pub use plan::Plan;
@@ -33,7 +38,7 @@ pub use plan::Plan;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Do the job.
-    Run(Plan),
+    Run(Box<Plan>),
     /// Print this text, which ends with a line break, and end with exit status 0.
     ShowHelp(HelpTo, String),
     /// Print this text, which ends with a line break, on stdout and end with exit status 0.
@@ -55,12 +60,22 @@ pub enum HelpTo {
 ///
 /// One line, without the program's name, that says which word is wrong and how.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Error> {
-    parse_with(args, &resolve::service_port)
+    let outside = Outside { services: &resolve::service_port, password: &password::typed };
+    parse_with(args, outside)
+}
+
+/// What only the world outside argv can answer.
+#[derive(Clone, Copy)]
+struct Outside<'a> {
+    /// The port of a service by its name and its protocol, `tcp` or `udp`.
+    services: &'a dyn Fn(&str, &str) -> Option<u16>,
+    /// Asks whoever sits at the terminal.
+    password: &'a dyn Fn() -> Result<Md5Key, Error>,
 }
 
 fn parse_with(
     args: impl IntoIterator<Item = OsString>,
-    services: ports::Services<'_>,
+    outside: Outside<'_>,
 ) -> Result<Request, Error> {
     let mut command = args::command();
     let matches = command.try_get_matches_from_mut(args).map_err(|error| refusal(&error))?;
@@ -70,7 +85,8 @@ fn parse_with(
     if matches.get_flag(args::VERSION) {
         return Ok(Request::ShowVersion(format!("pollcat {}\n", env!("CARGO_PKG_VERSION"))));
     }
-    Plan::from_matches(&matches, services).map(Request::Run)
+    let plan = Plan::from_matches(&matches, outside)?;
+    Ok(Request::Run(Box::new(plan)))
 }
 
 /// Help comes before every rule of the plan: who asks for it may not know what to type yet.
@@ -113,12 +129,15 @@ enum Misfit {
 impl Misfit {
     /// The whole line: `timeout too small: -1`.
     fn of(self, noun: &str, text: &str) -> Error {
-        let why = match self {
+        Error::message(format!("{noun} {}: {}", self.why(), quoted(text)))
+    }
+
+    fn why(self) -> &'static str {
+        match self {
             Self::Invalid => "invalid",
             Self::TooSmall => "too small",
             Self::TooLarge => "too large",
-        };
-        Error::message(format!("{noun} {why}: {}", quoted(text)))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use super::{Misfit, integer};
 use crate::error::Error;
 
-/// Looks up the TCP port of a service by its name.
+/// Looks up the port of a service by its name.
 pub(super) type Services<'a> = &'a dyn Fn(&str) -> Option<u16>;
 
 /// Every destination port in the order given, each range ascending; a port named twice is there

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::app::Mode;
+use crate::app::{Destination, Mode};
 
 fn read<I>(args: I) -> Result<Request, Error>
 where
@@ -14,13 +14,17 @@ where
 {
     let program = OsString::from("nc");
     let args = args.into_iter().map(Into::into);
-    parse_with(std::iter::once(program).chain(args), &|name| (name == "http").then_some(80))
+    let outside = Outside {
+        services: &|name, _| (name == "http").then_some(80),
+        password: &|| Err(Error::message("nobody is here")),
+    };
+    parse_with(std::iter::once(program).chain(args), outside)
 }
 
 #[track_caller]
 fn run(line: &str) -> Plan {
     match read(line.split_whitespace()) {
-        Ok(Request::Run(plan)) => plan,
+        Ok(Request::Run(plan)) => *plan,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -78,6 +82,9 @@ fn ncat_spellings_mean_their_letters() {
         ("--ipv4 --nodns --random --verbose h 1", "-4nrv h 1"),
         ("--ipv6 --shutdown --no-stdin h 1", "-6Nd h 1"),
         ("--listen --keep-open 1", "-lk 1"),
+        ("--listen --keep 1", "-lk 1"),
+        ("--udp --crlf --telnet h 1", "-uCt h 1"),
+        ("--unixsock path", "-U path"),
         ("--recv-limit 3 h 1", "-W3 h 1"),
     ] {
         assert_eq!(run(long), run(short));
@@ -91,7 +98,7 @@ fn unknown_option_is_named_alone_also_inside_a_group() {
         ("-lQ", "-Q"),
         ("-lQv", "-Q"),
         ("-1", "-1"),
-        ("-u", "-u"),
+        ("-z", "-z"),
         ("-é", "-é"),
         ("--bogus", "--bogus"),
         ("--bogus=5", "--bogus"),
@@ -125,7 +132,8 @@ fn value_that_is_missing_or_too_much_is_said_so() {
 #[test]
 fn empty_words_are_words() {
     let Ok(Request::Run(plan)) = read(["", "1"]) else { panic!("an empty host is a host") };
-    assert!(matches!(plan.job.mode, Mode::Connect(connect) if connect.host.is_empty()));
+    let Mode::Connect(connect) = plan.job.mode else { panic!("it is no listener") };
+    assert!(matches!(connect.to, Destination::Host { host, .. } if host.is_empty()));
     assert_eq!(refusal(["h", ""]), "port number invalid: ");
     assert_eq!(refusal(["-w", "", "h", "1"]), "timeout invalid: ");
     assert_eq!(refusal(["--quit-after=", "h", "1"]), "quit timer invalid: ");
@@ -151,6 +159,21 @@ fn values_must_be_utf8() {
         ("--quit-after", "quit timer"),
         ("-W", "receive limit"),
         ("--max-conns", "connection limit"),
+        ("-i", "interval"),
+        ("-I", "TCP receive window"),
+        ("-O", "TCP send window"),
+        ("-M", "ttl"),
+        ("-m", "minttl"),
+        ("-T", "tos value"),
+        ("--interface", "interface"),
+        ("--mark", "mark"),
+        ("--user-timeout", "user timeout"),
+        ("--congestion", "congestion control"),
+        ("--udp-reply", "UDP reply"),
+        ("--udp-size", "datagram size"),
+        ("--join", "multicast group"),
+        ("--fd", "descriptor"),
+        ("--ready-fd", "descriptor"),
     ] {
         let args = [option.into(), odd(), "h".into(), "1".into()];
         assert_eq!(refusal(args), format!("{noun} is not valid UTF-8"));
@@ -247,9 +270,53 @@ fn any_word() -> impl Strategy<Value = OsString> {
         "--exit-on-close",
         "--version",
         "--help",
+        "-u",
+        "-U",
+        "-uU",
+        "--seqpacket",
+        "--vsock",
+        "--mptcp",
+        "-Z",
+        "-F",
+        "-b",
+        "-C",
+        "-t",
+        "-i",
+        "-D",
+        "-I",
+        "-O",
+        "-M",
+        "-m",
+        "-T",
+        "-S",
+        "--tcp-md5-file",
+        "-V",
+        "--keepalive",
+        "--keepalive=",
+        "--mark",
+        "--interface",
+        "--user-timeout",
+        "--udp-reply",
+        "--udp-size",
+        "--udp-line",
+        "--join",
+        "--fd",
+        "--port-file",
+        "--ready-fd",
     ]);
-    let value =
-        prop::sample::select(vec!["localhost", "4004", "http", "0", "-1", "99999", "", "1-3"]);
+    let value = prop::sample::select(vec![
+        "localhost",
+        "4004",
+        "http",
+        "0",
+        "-1",
+        "99999",
+        "",
+        "1-3",
+        "all",
+        "224.0.0.1",
+        "@name",
+    ]);
     prop_oneof![
         option.prop_map(OsString::from),
         value.prop_map(OsString::from),
@@ -264,9 +331,12 @@ proptest! {
     fn any_argv_is_read_or_refused_in_one_line(args in prop::collection::vec(any_word(), 0..8)) {
         match read(args) {
             Ok(Request::Run(plan)) => match plan.job.mode {
-                Mode::Connect(connect) => {
-                    prop_assert!(!connect.ports.is_empty() && !connect.ports.contains(&0));
-                }
+                Mode::Connect(connect) => match connect.to {
+                    Destination::Host { ports, .. } => {
+                        prop_assert!(!ports.is_empty() && !ports.contains(&0));
+                    }
+                    Destination::Exact { .. } => {}
+                },
                 Mode::Listen(_) => {}
             },
             Ok(Request::ShowHelp(..) | Request::ShowVersion(_)) => {}

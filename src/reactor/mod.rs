@@ -33,7 +33,8 @@ use mio::{Events, Interest, Poll, Token};
 
 pub use readiness::Readiness;
 pub use slots::{Key, Slots};
-pub use timers::{TimerId, Timers};
+pub use timers::TimerId;
+use timers::Timers;
 
 /// Names a registered source.
 pub type SourceId = Key;
@@ -58,7 +59,8 @@ pub struct Reactor<S, T> {
     /// Of the current turn, not handed out yet.
     batch: VecDeque<SourceId>,
     timers: Timers<T>,
-    due: VecDeque<T>,
+    /// Due in the current turn, not handed out yet.
+    due: VecDeque<(TimerId, T)>,
     now: Instant,
     stale: u64,
 }
@@ -154,6 +156,14 @@ impl<S: Copy, T> Reactor<S, T> {
         self.sources.get(id).map_or(Readiness::NONE, |source| source.readiness)
     }
 
+    /// Takes a source to be ready for a first attempt, whatever the kernel has said: a FIFO whose
+    /// writer left before it was opened never makes an event.
+    pub fn presume(&mut self, id: SourceId, what: Readiness) {
+        if let Some(source) = self.sources.get_mut(id) {
+            source.readiness = source.readiness | what;
+        }
+    }
+
     /// Somebody has just seen `EAGAIN`: the bits were out of date.
     pub fn clear(&mut self, id: SourceId, which: Readiness) {
         if which == Readiness::NONE {
@@ -181,9 +191,10 @@ impl<S: Copy, T> Reactor<S, T> {
         self.timers.set(at, tag)
     }
 
-    /// Takes a timer back; nothing happens if it has fired.
+    /// Takes a timer back: its wake will not come, also if it is due in this very turn.
     pub fn cancel_timer(&mut self, id: TimerId) {
         self.timers.cancel(id);
+        self.due.retain(|(due, _)| *due != id);
     }
 
     /// Waits until something is to be done, and remembers what.
@@ -219,8 +230,8 @@ impl<S: Copy, T> Reactor<S, T> {
             }
         }
         std::mem::swap(&mut self.batch, &mut self.queue);
-        while let Some(tag) = self.timers.pop_due(self.now) {
-            self.due.push_back(tag);
+        while let Some(due) = self.timers.pop_due(self.now) {
+            self.due.push_back(due);
         }
         Ok(())
     }
@@ -234,7 +245,7 @@ impl<S: Copy, T> Reactor<S, T> {
                 return Some(Wake::Io(source.tag));
             }
         }
-        self.due.pop_front().map(Wake::Timer)
+        self.due.pop_front().map(|(_, tag)| Wake::Timer(tag))
     }
 
     fn timeout(&self) -> Option<Duration> {

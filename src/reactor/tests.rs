@@ -120,3 +120,23 @@ fn a_timer_wakes_the_poller_and_a_cancelled_one_does_not() {
     assert_eq!(wakes(&mut reactor), [Wake::Timer("kept")]);
     assert!(reactor.now() >= start + Duration::from_millis(20));
 }
+
+#[test]
+fn a_timer_cancelled_in_the_turn_it_is_due_does_not_fire() {
+    let mut reactor = TestReactor::new().expect("reactor");
+    let start = reactor.now();
+    reactor.set_timer(start, "first");
+    let second = reactor.set_timer(start, "second");
+    reactor.turn().expect("turn");
+    assert_eq!(reactor.next_wake(), Some(Wake::Timer("first")));
+    reactor.cancel_timer(second);
+    assert_eq!(reactor.next_wake(), None);
+}
+
+#[test]
+fn a_presumed_source_is_worth_an_attempt() {
+    let (mut reactor, id, _sender, _receiver) = reactor_with_pipe();
+    assert!(!reactor.readiness(id).intersects(Readiness::READ));
+    reactor.presume(id, Readiness::READABLE);
+    assert!(reactor.readiness(id).intersects(Readiness::READ));
+}

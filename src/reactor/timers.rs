@@ -25,7 +25,7 @@ impl TimerId {
 
 /// Timers that have not fired yet.
 #[derive(Debug)]
-pub struct Timers<T> {
+pub(super) struct Timers<T> {
     pending: BTreeMap<TimerId, T>,
     sequence: u64,
 }
@@ -33,39 +33,33 @@ pub struct Timers<T> {
 impl<T> Timers<T> {
     /// No timer set.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { pending: BTreeMap::new(), sequence: 0 }
     }
 
     /// Sets a timer; one in the past fires on the next turn.
-    pub fn set(&mut self, at: Instant, tag: T) -> TimerId {
+    pub(super) fn set(&mut self, at: Instant, tag: T) -> TimerId {
         self.sequence += 1;
         let id = TimerId { at, sequence: self.sequence };
         self.pending.insert(id, tag);
         id
     }
 
-    /// Takes a timer back; nothing happens if it has fired.
-    pub fn cancel(&mut self, id: TimerId) {
+    /// Takes a timer back; nothing happens if it has been taken out.
+    pub(super) fn cancel(&mut self, id: TimerId) {
         self.pending.remove(&id);
     }
 
     /// The next deadline.
     #[must_use]
-    pub fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.pending.keys().next().map(|id| id.at)
     }
 
     /// Takes out the earliest timer that is due at `now`.
-    pub fn pop_due(&mut self, now: Instant) -> Option<T> {
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(TimerId, T)> {
         let first = self.pending.first_entry()?;
-        if first.key().at <= now { Some(first.remove()) } else { None }
-    }
-}
-
-impl<T> Default for Timers<T> {
-    fn default() -> Self {
-        Self::new()
+        if first.key().at <= now { Some(first.remove_entry()) } else { None }
     }
 }
 
@@ -79,7 +73,7 @@ mod tests {
         /// Against the obvious model, a list sorted by deadline and then by age.
         #[test]
         fn timers_fire_in_order_and_only_if_due(steps in prop::collection::vec((0u8..4, 0u64..20), 0..200)) {
-            let start = testing_epoch();
+            let start = crate::testing::epoch();
             let mut timers = Timers::new();
             let mut model: Vec<(TimerId, usize)> = Vec::new();
             let mut now = start;
@@ -98,17 +92,12 @@ mod tests {
                         now += Duration::from_millis(amount);
                         let due = model.iter().take_while(|(id, _)| id.at() <= now).count();
                         let expected: Vec<_> = model.drain(..due).map(|(_, tag)| tag).collect();
-                        let fired: Vec<_> = std::iter::from_fn(|| timers.pop_due(now)).collect();
+                        let fired: Vec<_> = std::iter::from_fn(|| timers.pop_due(now)).map(|(_, tag)| tag).collect();
                         prop_assert_eq!(fired, expected);
                     }
                 }
                 prop_assert_eq!(timers.next(), model.first().map(|(id, _)| id.at()));
             }
         }
-    }
-
-    #[allow(clippy::disallowed_methods)] // any instant will do as the origin of a manual clock
-    fn testing_epoch() -> Instant {
-        Instant::now()
     }
 }

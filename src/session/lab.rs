@@ -13,13 +13,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::*;
-
-/// Any instant will do as the beginning of a manual clock.
-#[allow(clippy::disallowed_methods)] // see above: it is read once and never again
-pub(super) fn epoch() -> Instant {
-    static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    *EPOCH.get_or_init(Instant::now)
-}
+use crate::testing::epoch;
 
 /// A bounded queue of bytes that one side fills and the other empties: half a wire, a pipe.
 #[derive(Debug, Default)]
@@ -59,6 +53,10 @@ impl Wire for Joint {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.to.borrow_mut().ended = true;
         Ok(())
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.to.borrow().cut.then(|| io::ErrorKind::ConnectionReset.into())
     }
 }
 
@@ -192,12 +190,9 @@ fn experiment(seed: u64) -> Findings {
     let near = Joint { from: back.clone(), to: there.clone(), dice: dice.clone() };
     let far = Joint { from: there.clone(), to: back.clone(), dice: dice.clone() };
     let policy = |half_close: bool, peer_eof: PeerEof| Policy {
-        ways: Ways::Both,
         local_eof: if half_close { LocalEof::HalfClose } else { LocalEof::KeepOpen },
-        quit_after: None,
         peer_eof,
-        idle: None,
-        recv_limit: None,
+        ..Policy::plain()
     };
     // The first side half-closes, or neither would ever end; the second may end with its peer.
     let second_eof = if roll(2) == 0 { PeerEof::KeepSending } else { PeerEof::EndSession };

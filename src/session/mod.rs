@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use outcome::{End, Outcome};
 pub use phase::Kind;
-pub use policy::{LocalEof, PeerEof, Policy, Ways};
+pub use policy::{Filters, LocalEof, PeerEof, Policy, Ways};
 
 use crate::flow::Ends;
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
@@ -87,6 +87,23 @@ impl<W: Wire> Session<W> {
         match &self.phase {
             Phase::Relaying(relay) => relay.holds_output(),
             Phase::Lingering { .. } | Phase::Closed => false,
+        }
+    }
+
+    /// Bytes of stdin that the wire has taken.
+    pub fn sent(&self) -> u64 {
+        match &self.phase {
+            Phase::Relaying(relay) => relay.sent(),
+            Phase::Lingering { outcome, .. } => outcome.sent,
+            Phase::Closed => 0,
+        }
+    }
+
+    /// Of what was read from stdin nothing waits for the wire.
+    pub fn has_sent_all(&self) -> bool {
+        match &self.phase {
+            Phase::Relaying(relay) => relay.has_sent_all(),
+            Phase::Lingering { .. } | Phase::Closed => true,
         }
     }
 

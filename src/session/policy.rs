@@ -4,6 +4,8 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use crate::flow::Framing;
+
 /// How one session treats its two directions and when it ends by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -19,6 +21,39 @@ pub struct Policy {
     pub idle: Option<Duration>,
     /// Ends the session after this many successful reads from the peer (`-W`).
     pub recv_limit: Option<NonZeroU64>,
+    /// How stdin is cut where the wire carries datagrams; `None`: it carries a stream.
+    pub framing: Option<Framing>,
+    /// What changes bytes on their way.
+    pub filters: Filters,
+    /// Time between two lines sent (`-i`).
+    pub interval: Option<Duration>,
+}
+
+/// Which filters stand between stdin and stdout and the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filters {
+    /// LF leaves as CR LF (`-C`).
+    pub crlf: bool,
+    /// Telnet negotiation is answered and kept from stdout (`-t`).
+    pub telnet: bool,
+}
+
+impl Policy {
+    /// The plainest session: bytes both ways until both ends have ended.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self {
+            ways: Ways::Both,
+            local_eof: LocalEof::KeepOpen,
+            quit_after: None,
+            peer_eof: PeerEof::KeepSending,
+            idle: None,
+            recv_limit: None,
+            framing: None,
+            filters: Filters::default(),
+            interval: None,
+        }
+    }
 }
 
 /// Which directions carry bytes.

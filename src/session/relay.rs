@@ -6,13 +6,14 @@
 //! Invariant: the directions never wait for each other; only the rules of the policy join them.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::outcome::{End, Outcome};
 use super::policy::{LocalEof, PeerEof, Policy, Ways};
 use super::{Report, Turn};
-use crate::flow::{Ends, Failure, Flow, Progress, State};
-use crate::nonblock::{ByteSink, ByteSource, Wire};
+use crate::flow::{Allowance, Ends, Failure, Flow, Pace, Progress, Queue, State};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
+use crate::proto::{Crlf, Layer, Stack, Telnet};
 use crate::reactor::Readiness;
 
 /// The relaying phase of a session.
@@ -23,6 +24,9 @@ pub(super) struct Relay {
     outbound: Flow,
     /// The wire to stdout.
     inbound: Flow,
+    layers: Stack,
+    /// What the layers have answered and the wire has not taken; goes before anything else.
+    replies: Vec<u8>,
     last_active: Instant,
     quit_at: Option<Instant>,
     /// The first thing that broke; the session goes on as long as one direction has work.
@@ -31,17 +35,46 @@ pub(super) struct Relay {
 
 impl Relay {
     pub(super) fn new(policy: Policy, now: Instant) -> Self {
+        let (to_wire, from_wire) = match policy.framing {
+            None => (Queue::stream(), Queue::stream()),
+            Some(framing) => (Queue::packets(framing), Queue::received()),
+        };
         let outbound = match policy.ways {
-            Ways::Both | Ways::SendOnly => Flow::new("outbound", None),
+            Ways::Both | Ways::SendOnly => {
+                Flow::new("outbound", to_wire).with_pace(policy.interval.map(Pace::new))
+            }
             Ways::ReceiveOnly => Flow::unused("outbound"),
         };
-        let inbound = Flow::new("inbound", policy.recv_limit);
-        Self { policy, outbound, inbound, last_active: now, quit_at: None, trouble: None }
+        let inbound = Flow::new("inbound", from_wire).with_reads(policy.recv_limit);
+        let layers = Stack {
+            crlf: policy.filters.crlf.then(Crlf::default),
+            telnet: policy.filters.telnet.then(Telnet::default),
+        };
+        Self {
+            policy,
+            outbound,
+            inbound,
+            layers,
+            replies: Vec::new(),
+            last_active: now,
+            quit_at: None,
+            trouble: None,
+        }
     }
 
     /// Bytes are held that only stdout can take.
     pub(super) fn holds_output(&self) -> bool {
         self.inbound.holds_bytes()
+    }
+
+    /// Bytes of stdin that the wire has taken.
+    pub(super) fn sent(&self) -> u64 {
+        self.outbound.delivered()
+    }
+
+    /// Of what was read from stdin nothing waits for the wire.
+    pub(super) fn has_sent_all(&self) -> bool {
+        !self.outbound.holds_bytes()
     }
 
     /// More of stdin is wanted, now or later.
@@ -53,6 +86,7 @@ impl Relay {
     pub(super) fn owes_a_linger(&self) -> bool {
         self.policy.ways == Ways::SendOnly
             && self.policy.local_eof == LocalEof::HalfClose
+            && self.policy.framing.is_none()
             && self.outbound.state() == State::Finished
             && !self.inbound.state().is_over()
     }
@@ -66,29 +100,102 @@ impl Relay {
         turn: Turn,
         report: &mut Report,
     ) -> Option<End> {
-        let Turn { gates, now, budget } = turn;
         // Inbound first: after a reset the kernel still holds what arrived before, and it is the read
         // behind it that shall meet the error, not a write.
-        let ready = Ends {
-            source: gates.net.intersects(Readiness::READ),
-            sink: gates.local_out.intersects(Readiness::WRITE),
-        };
-        let received = self.inbound.pump(wire, local_out, ready, budget);
-        let ready = Ends {
-            source: gates.local_in.intersects(Readiness::READ),
-            sink: gates.net.intersects(Readiness::WRITE),
-        };
-        let sent = self.outbound.pump(local_in, wire, ready, budget);
+        wire.begin_turn(turn.now);
+        let had_destination = wire.has_destination();
+        let received = self.receive(wire, local_out, turn);
+        // Somebody to send to is no event of the kernel's.
+        let found_destination = !had_destination && wire.has_destination();
+        let mut wire_takes = turn.gates.net.intersects(Readiness::WRITE) || found_destination;
+        let replies_blocked = wire_takes && self.send_replies(wire);
+        wire_takes &= !replies_blocked;
+        let mut sent = self.send(wire, local_in, wire_takes, turn);
+        sent.blocked.sink |= replies_blocked;
 
         report.note_blocked(received.blocked, sent.blocked);
         report.again = received.more || sent.more;
         report.output_done = received.finished;
-        if received.moved + sent.moved > 0 {
-            self.last_active = now;
+        if received.calls + sent.calls > 0 {
+            self.last_active = turn.now;
         }
-        let end = self.settle(wire, received, sent, now);
-        report.deadline = self.deadline();
+        self.notice_a_dead_wire(wire, turn.gates.net);
+        let end = self.settle(wire, received, sent, turn.now);
+        report.deadline = self.deadline(turn.now);
         end
+    }
+
+    fn receive(
+        &mut self,
+        wire: &mut impl Wire,
+        local_out: &mut impl ByteSink,
+        turn: Turn,
+    ) -> Progress {
+        let ready = Ends {
+            // While answers wait for the wire, no more questions are read.
+            source: turn.gates.net.intersects(Readiness::READ) && self.replies.len() < MOST_REPLIES,
+            sink: turn.gates.local_out.intersects(Readiness::WRITE),
+        };
+        let allowance = Allowance { ready, budget: turn.budget, now: turn.now };
+        if self.layers.telnet.is_none() {
+            return self.inbound.pump(wire, local_out, None, allowance);
+        }
+        let (layers, replies) = (&mut self.layers, &mut self.replies);
+        let mut filter = |input: &[u8], output: &mut [u8]| {
+            let passed = layers.inbound(input, output, replies);
+            (passed.taken, passed.given)
+        };
+        self.inbound.pump(wire, local_out, Some(&mut filter), allowance)
+    }
+
+    fn send(
+        &mut self,
+        wire: &mut impl Wire,
+        local_in: &mut impl ByteSource,
+        wire_takes: bool,
+        turn: Turn,
+    ) -> Progress {
+        let ready = Ends {
+            // Without anybody to send to, stdin is left where it is.
+            source: turn.gates.local_in.intersects(Readiness::READ) && wire.has_destination(),
+            sink: wire_takes,
+        };
+        let allowance = Allowance { ready, budget: turn.budget, now: turn.now };
+        if self.layers.crlf.is_none() {
+            return self.outbound.pump(local_in, wire, None, allowance);
+        }
+        let layers = &mut self.layers;
+        let mut filter = |input: &[u8], output: &mut [u8]| {
+            let passed = layers.outbound(input, output);
+            (passed.taken, passed.given)
+        };
+        self.outbound.pump(local_in, wire, Some(&mut filter), allowance)
+    }
+
+    /// Sends what the layers have answered; says whether the wire was blocked.
+    fn send_replies(&mut self, wire: &mut impl Wire) -> bool {
+        while !self.replies.is_empty() {
+            match wire.try_write(&self.replies) {
+                Ok(Attempt::Moved(n)) => drop(self.replies.drain(..n)),
+                Ok(Attempt::Blocked | Attempt::Ended) => return true,
+                // Nobody waits for the answers any more; reading will tell why.
+                Err(_) => self.replies.clear(),
+            }
+        }
+        false
+    }
+
+    /// Behind the peer's end of file nobody reads any more, and while stdin is silent nobody writes: then
+    /// the kernel's hint is all there is to learn from that the peer has gone for good.
+    fn notice_a_dead_wire(&mut self, wire: &mut impl Wire, net: Readiness) {
+        let only_sending = self.inbound.state().is_over() && !self.outbound.state().is_over();
+        if only_sending
+            && net.intersects(Readiness::READER_GONE)
+            && let Some(error) = wire.take_error()
+        {
+            self.note_trouble(End::PeerFailed(error));
+            self.outbound.abandon();
+        }
     }
 
     /// What this turn's events in one direction mean for the other and for the whole.
@@ -112,8 +219,14 @@ impl Relay {
         match sent.failure {
             // As good as the end of stdin, but not forgotten.
             Some(Failure::Source(error)) => self.note_trouble(End::InputFailed(error)),
-            // What the peer sent before it went may still be waiting: reading goes on to its end.
-            Some(Failure::Sink(error)) => self.note_trouble(End::PeerFailed(error)),
+            // What the peer sent before it went may still be waiting: reading goes on to its end,
+            // which datagrams do not have.
+            Some(Failure::Sink(error)) => {
+                self.note_trouble(End::PeerFailed(error));
+                if self.policy.framing.is_some() {
+                    self.inbound.stop();
+                }
+            }
             None => {}
         }
         if sent.finished {
@@ -162,13 +275,18 @@ impl Relay {
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        self.quit_at.into_iter().chain(self.idle_deadline()).min()
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let next_line = self.outbound.next_write().filter(|at| *at > now);
+        self.quit_at.into_iter().chain(self.idle_deadline()).chain(next_line).min()
     }
 
-    /// Lazy: computed from the last byte moved, so that moving a byte sets no timer.
+    /// Lazy: computed from the last byte moved, so that moving a byte sets no timer. A line that is
+    /// only waiting for its time is no idleness.
     fn idle_deadline(&self) -> Option<Instant> {
-        self.policy.idle.map(|idle: Duration| self.last_active + idle)
+        let idle = self.policy.idle?;
+        let from =
+            self.outbound.next_write().map_or(self.last_active, |at| at.max(self.last_active));
+        Some(from + idle)
     }
 
     fn note_trouble(&mut self, trouble: End) {
@@ -180,3 +298,6 @@ impl Relay {
 fn reader_left(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
+
+/// Answers that may wait for the wire before the peer's next question is read.
+const MOST_REPLIES: usize = 4096;

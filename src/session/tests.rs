@@ -5,7 +5,7 @@ use std::io;
 use std::num::NonZeroU64;
 
 use super::*;
-use crate::testing::{Ended, Script, Step};
+use crate::testing::{Ended, Script, Step, epoch};
 
 const READY: Readiness = Readiness::READABLE;
 
@@ -16,6 +16,7 @@ struct Peer {
     got: Vec<u8>,
     saw_eof: bool,
     refuses: bool,
+    has_died: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,10 @@ impl Wire for Peer {
         self.saw_eof = true;
         Ok(())
     }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.has_died.then(|| io::ErrorKind::BrokenPipe.into())
+    }
 }
 
 /// A session with its peer, a stdin, a stdout and a clock.
@@ -64,18 +69,12 @@ struct Bench {
     stdin: Script,
     stdin_is_open: bool,
     stdout: Script,
+    hints: Readiness,
     now: Instant,
 }
 
 fn client() -> Policy {
-    Policy {
-        ways: Ways::Both,
-        local_eof: LocalEof::KeepOpen,
-        quit_after: None,
-        peer_eof: PeerEof::KeepSending,
-        idle: None,
-        recv_limit: None,
-    }
+    Policy::plain()
 }
 
 fn listener() -> Policy {
@@ -87,9 +86,10 @@ fn with_fin() -> Policy {
 }
 
 fn bench(policy: Policy) -> Bench {
-    let now = super::lab::epoch();
+    let now = epoch();
     let session = Session::new(Peer::default(), policy, now);
-    Bench { session, stdin: Script::new([]), stdin_is_open: true, stdout: Script::new([]), now }
+    let (stdin, stdout) = (Script::new([]), Script::new([]));
+    Bench { session, stdin, stdin_is_open: true, stdout, hints: Readiness::NONE, now }
 }
 
 impl Bench {
@@ -113,7 +113,7 @@ impl Bench {
             self.stdin.steps.push_front(Step::Block);
         }
         let all = READY | Readiness::WRITABLE;
-        let gates = Gates { net: all, local_in: all, local_out: all };
+        let gates = Gates { net: all | self.hints, local_in: all, local_out: all };
         let turn = Turn { gates, now: self.now, budget: 1 << 20 };
         self.session.advance(&mut self.stdin, &mut self.stdout, turn)
     }
@@ -180,6 +180,15 @@ fn peer_eof_still_sends_what_was_read_from_stdin() {
     bench.session.wire_mut().refuses = false;
     assert!(bench.ends().is_clean());
     assert_eq!(bench.session.wire_mut().got, b"read");
+}
+
+#[test]
+fn a_peer_that_dies_behind_its_eof_is_noticed_while_stdin_is_silent() {
+    let mut bench = bench(client()).peer_says(Said::Eof);
+    bench.goes_on();
+    bench.session.wire_mut().has_died = true;
+    bench.hints = Readiness::ERROR;
+    assert!(matches!(bench.ends().end, End::PeerFailed(_)));
 }
 
 #[test]
@@ -338,10 +347,10 @@ fn as_stdin_is_settled_by_the_kind_of_stdin() {
 
 #[test]
 fn a_session_without_stdin_ends_with_the_peer() {
-    let mut session = Session::new(Peer::default(), client(), super::lab::epoch());
+    let mut session = Session::new(Peer::default(), client(), epoch());
     session.wire_mut().sends.push_back(Said::Eof);
     let gates = Gates { net: READY, local_in: READY, local_out: READY };
-    let turn = Turn { gates, now: super::lab::epoch(), budget: 1 };
+    let turn = Turn { gates, now: epoch(), budget: 1 };
     let report = session.advance(&mut Ended, &mut Script::new([]), turn);
     assert!(report.ended.expect("over").is_clean());
 }

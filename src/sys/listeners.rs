@@ -42,7 +42,8 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// A connection could reach either. A wildcard of IPv6 takes IPv4 too, unless told otherwise.
+/// A connection could reach either. (The IPv6 wildcard takes IPv4 too, but only what no IPv4 listener
+/// takes.)
 fn overlap(ours: SocketAddr, other: SocketAddr) -> bool {
     let same_family = ours.is_ipv4() == other.is_ipv4();
     ours.port() != 0

@@ -1,9 +1,19 @@
 //! Descriptors: what the kernel and the C library are asked for outside the loop's own poll.
 //!
 //! Nothing here knows the reactor. Everything polled is a mio source, and every call on it goes
-//! through mio (`Read`, `Write` or `try_io`), which on some systems has to know of each `EAGAIN`.
+//! through mio's `try_io` (see `polled`), which on some systems has to know of each `EAGAIN`.
 
+pub mod address;
+pub mod announce;
+pub mod crowd;
+pub mod inherit;
+pub mod link;
 pub mod listeners;
 pub mod net;
+pub mod options;
+pub mod pass_fd;
+pub mod polled;
 pub mod resolve;
+pub mod signal;
 pub mod stdio;
+pub mod unix_path;

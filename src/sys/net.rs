@@ -1,41 +1,143 @@
-//! TCP sockets on their way into the loop: bound, connecting or listening, always nonblocking.
+//! Sockets on their way into the loop: bound, connecting or listening, always nonblocking.
 //!
-//! The order of system calls is Debian's, for it is looked at with strace: socket, options, bind, then
-//! connect or listen.
+//! Owns: what kinds of socket there are ([`Transport`]) and what a connected one does ([`Socket`]). A
+//! new kind is a variant here, and nothing above has to know. Must not know: names, registration.
+//! The order of system calls is Debian's, for it is looked at with strace: a client's socket is bound
+//! and then gets its options, a listener's the other way round.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 
-use mio::net::{TcpListener, TcpStream};
-use socket2::{Domain, Protocol, Socket, Type};
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+use rustix::net::netdevice::name_to_index;
+use rustix::net::sockopt::socket_error;
+use rustix::net::{
+    RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketFlags, acceptfrom_with, connect,
+    getpeername, getsockname, recv, recvfrom, send, shutdown,
+};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Type};
 
+use super::address::Address;
+use super::options::{OptionError, Options, Role};
+use super::polled::Polled;
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
+
+/// What carries the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// tcp(7).
+    Tcp,
+    /// TCP over several paths, RFC 8684 (`--mptcp`).
+    Mptcp,
+    /// udp(7) (`-u`).
+    Udp,
+    /// unix(7), `SOCK_STREAM` (`-U`).
+    UnixStream,
+    /// unix(7), `SOCK_DGRAM` (`-uU`).
+    UnixDatagram,
+    /// unix(7), `SOCK_SEQPACKET` (`--seqpacket`).
+    UnixRecords,
+    /// vsock(7), `SOCK_STREAM` (`--vsock`).
+    Vsock,
+}
+
+/// Where one piece of what is sent ends and the next begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boundaries {
+    /// Nowhere: a stream of bytes.
+    None,
+    /// Each call sends or receives one datagram, which may be empty and may come from anybody.
+    Datagrams,
+    /// Each call sends or receives one record of a connection; an empty one is its end.
+    Records,
+}
+
+impl Transport {
+    /// As messages name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp | Self::Mptcp => "tcp",
+            Self::Udp => "udp",
+            Self::UnixStream | Self::UnixDatagram | Self::UnixRecords => "unix",
+            Self::Vsock => "vsock",
+        }
+    }
+
+    /// Where one piece ends and the next begins.
+    #[must_use]
+    pub fn boundaries(self) -> Boundaries {
+        match self {
+            Self::Tcp | Self::Mptcp | Self::UnixStream | Self::Vsock => Boundaries::None,
+            Self::Udp | Self::UnixDatagram => Boundaries::Datagrams,
+            Self::UnixRecords => Boundaries::Records,
+        }
+    }
+
+    fn socket(self, address: &SockAddr) -> io::Result<socket2::Socket> {
+        let (kind, protocol) = match self {
+            Self::Tcp => (Type::STREAM, Some(Protocol::TCP)),
+            Self::Mptcp => (Type::STREAM, Some(Protocol::MPTCP)),
+            Self::Udp => (Type::DGRAM, Some(Protocol::UDP)),
+            Self::UnixStream | Self::Vsock => (Type::STREAM, None),
+            Self::UnixDatagram => (Type::DGRAM, None),
+            Self::UnixRecords => (Type::SEQPACKET, None),
+        };
+        let domain = Domain::from(i32::from(address.family()));
+        socket2::Socket::new(domain, kind.nonblocking(), protocol)
+    }
+
+    fn role(self, connection: Role) -> Role {
+        match self.boundaries() {
+            Boundaries::Datagrams => Role::Datagram,
+            Boundaries::None | Boundaries::Records => connection,
+        }
+    }
+}
 
 /// Why a connection could not be begun.
 #[derive(Debug)]
 pub enum DialError {
     /// The local address or port is not to be had, and no other destination will change that.
     Bind(io::Error),
+    /// The kernel refuses a socket option.
+    Option(OptionError),
+    /// A UNIX listener's backlog is full. There is no event for it; it has to be tried again.
+    Busy,
     /// This destination does not work; another may.
     Connect(io::Error),
 }
 
-/// Begins to connect. The stream is connected once it is writable and has no error, see
+/// Begins to connect. The socket is connected once it is writable and has no error, see
 /// [`connected`].
 ///
 /// # Errors
 /// See [`DialError`].
-pub fn dial(to: SocketAddr, from: Option<SocketAddr>) -> Result<TcpStream, DialError> {
-    let socket = stream_socket(to).map_err(DialError::Connect)?;
+pub fn dial(
+    transport: Transport,
+    to: &Address,
+    from: Option<&Address>,
+    options: &Options,
+) -> Result<Polled, DialError> {
+    let to = to.to_sock_addr().map_err(DialError::Connect)?;
+    let socket = transport.socket(&to).map_err(DialError::Connect)?;
     if let Some(from) = from {
-        socket.bind(&from.into()).map_err(DialError::Bind)?;
+        let bound = from.to_sock_addr().and_then(|from| socket.bind(&from));
+        bound.map_err(DialError::Bind)?;
     }
-    match socket.connect(&to.into()) {
+    options.apply(&socket, &to, transport.role(Role::Connect)).map_err(DialError::Option)?;
+    match socket.connect(&to) {
+        // With a cookie of the server, TCP Fast Open waits for the first data before it says a word.
+        // Writing none of it begins the handshake, for the server may be the one to speak first.
+        Ok(()) if options.fast_open => drop(socket.send(&[])),
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(DialError::Busy),
         Err(error) => return Err(DialError::Connect(error)),
     }
-    Ok(TcpStream::from_std(socket.into()))
+    Ok(Polled::new(socket.into()))
 }
 
 /// What has become of a connection that was begun: `None` while it is still under way.
@@ -45,61 +147,254 @@ pub fn dial(to: SocketAddr, from: Option<SocketAddr>) -> Result<TcpStream, DialE
 ///
 /// # Errors
 /// Why there is no connection: `ConnectionRefused`, `TimedOut` and so on.
-pub fn connected(stream: &TcpStream) -> io::Result<Option<SocketAddr>> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
+pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Option<Address>> {
+    socket_error(socket)??;
     // Through mio, which wants to know if this was a false alarm.
-    let peer = stream.try_io(|| match stream.peer_addr() {
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-        answer => answer,
+    let peer = socket.call(|fd| match getpeername(fd) {
+        Err(rustix::io::Errno::NOTCONN) => Err(io::ErrorKind::WouldBlock.into()),
+        answer => Ok(answer?),
     });
-    match peer {
-        // TCP lets a socket connect to itself when the kernel picks the destination as source port.
-        Ok(peer) if stream.local_addr().is_ok_and(|local| local == peer) => {
-            Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))
-        }
-        Ok(peer) => Ok(Some(peer)),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error),
+    let peer = match peer {
+        Ok(peer) => Address::from(peer),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // TCP lets a socket connect to itself when the kernel picks the destination as source port.
+    let is_tcp = matches!(transport, Transport::Tcp | Transport::Mptcp);
+    if is_tcp && local_address(socket).is_ok_and(|local| local == peer) {
+        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
     }
+    Ok(Some(peer))
 }
 
-/// Listens. With `shared`, other sockets may listen on the same port too, `SO_REUSEPORT`.
+/// Binds and, where the transport has connections, listens. With `shared`, other sockets may use the
+/// same port too, `SO_REUSEPORT`.
 ///
 /// # Errors
-/// socket(2), bind(2), listen(2): the address is in use or not ours, the port is privileged.
-pub fn listen(at: SocketAddr, backlog: i32, shared: bool) -> io::Result<TcpListener> {
-    let socket = stream_socket(at)?;
-    socket.set_reuse_address(true)?;
-    if shared {
-        socket.set_reuse_port(true)?;
+/// socket(2), bind(2), listen(2): the address is in use or not ours, the port is privileged; or a
+/// socket option is refused.
+pub fn listen(
+    transport: Transport,
+    at: &Address,
+    backlog: i32,
+    shared: bool,
+    options: &Options,
+) -> Result<Polled, ListenError> {
+    let address = at.to_sock_addr()?;
+    let socket = transport.socket(&address)?;
+    if at.as_ip().is_some() {
+        socket.set_reuse_address(true)?;
+        if shared {
+            socket.set_reuse_port(true)?;
+        }
     }
-    socket.bind(&at.into())?;
-    socket.listen(backlog)?;
-    Ok(TcpListener::from_std(socket.into()))
+    options.apply(&socket, &address, transport.role(Role::Listen)).map_err(ListenError::Option)?;
+    socket.bind(&address)?;
+    match transport.boundaries() {
+        Boundaries::Datagrams => {}
+        Boundaries::None | Boundaries::Records => socket.listen(backlog)?,
+    }
+    Ok(Polled::new(socket.into()))
 }
 
-fn stream_socket(address: SocketAddr) -> io::Result<Socket> {
-    Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))
+/// Why there is no listener.
+#[derive(Debug)]
+pub enum ListenError {
+    /// The address is in use, not ours, or privileged.
+    Socket(io::Error),
+    /// The kernel refuses a socket option.
+    Option(OptionError),
 }
 
-impl ByteSource for TcpStream {
+impl From<io::Error> for ListenError {
+    fn from(error: io::Error) -> Self {
+        Self::Socket(error)
+    }
+}
+
+/// Where a socket is bound.
+///
+/// # Errors
+/// getsockname(2).
+pub fn local_address(socket: &Polled) -> io::Result<Address> {
+    Ok(Address::from(Some(getsockname(socket)?)))
+}
+
+/// Takes a connection off a listener.
+///
+/// # Errors
+/// accept(2); `WouldBlock` if there is none.
+pub fn accept(listener: &Polled) -> io::Result<(OwnedFd, Address)> {
+    let (fd, peer) = listener
+        .call(|fd| Ok(acceptfrom_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?))?;
+    Ok((fd, Address::from(peer)))
+}
+
+/// Who sent the first datagram that waits at a bound socket. It stays there.
+///
+/// # Errors
+/// recvfrom(2); `WouldBlock` if there is none.
+pub fn first_sender(socket: &Polled) -> io::Result<Option<SocketAddrAny>> {
+    let mut nothing = [0; 1];
+    let (_, _, sender) = socket
+        .call(|fd| Ok(recvfrom(fd, &mut nothing[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)?))?;
+    Ok(sender)
+}
+
+/// A socket with a peer.
+#[derive(Debug)]
+pub struct Socket {
+    polled: Polled,
+    boundaries: Boundaries,
+    /// Datagrams of others, which came before the socket was connected, are thrown away.
+    only_from: Option<SocketAddrAny>,
+    /// An error that the kernel has told of while datagrams were still to be read.
+    refusal: Option<io::Error>,
+}
+
+impl Socket {
+    /// A socket that is connected.
+    #[must_use]
+    pub fn connected(polled: Polled, transport: Transport) -> Self {
+        Self { polled, boundaries: transport.boundaries(), only_from: None, refusal: None }
+    }
+
+    /// A bound datagram socket that is to hear and answer this sender alone.
+    ///
+    /// # Errors
+    /// connect(2).
+    pub fn locked(polled: Polled, sender: SocketAddrAny) -> io::Result<Self> {
+        connect(&polled, &sender)?;
+        Ok(Self {
+            polled,
+            boundaries: Boundaries::Datagrams,
+            only_from: Some(sender),
+            refusal: None,
+        })
+    }
+
+    /// See [`super::link::Link::keep_unsent_short`]: `TCP_NOTSENT_LOWAT`, tcp(7).
+    pub(super) fn keep_unsent_short(&self) {
+        drop(socket2::SockRef::from(&self.polled).set_tcp_notsent_lowat(UNSENT));
+    }
+
+    /// The descriptor, for whoever takes the connection over.
+    #[must_use]
+    pub fn into_fd(self) -> OwnedFd {
+        self.polled.into_fd()
+    }
+}
+
+impl Socket {
+    /// Reads once; datagrams of others are passed over.
+    fn read(&self, into: &mut [u8]) -> io::Result<Attempt> {
+        let flags = RecvFlags::DONTWAIT;
+        Attempt::to_read(|| {
+            loop {
+                let Some(peer) = &self.only_from else {
+                    return self.polled.call(|fd| Ok(recv(fd, &mut *into, flags)?.0));
+                };
+                let received = self.polled.call(|fd| Ok(recvfrom(fd, &mut *into, flags)?));
+                let (_, n, sender) = received?;
+                if sender.as_ref() == Some(peer) {
+                    return Ok(n);
+                }
+            }
+        })
+    }
+}
+
+impl ByteSource for Socket {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
-        Attempt::to_read(|| self.read(into))
+        if self.boundaries != Boundaries::Datagrams {
+            return self.read(into);
+        }
+        // The kernel tells of a refusal before it hands out what came before it; we tell behind it.
+        let mut attempt = self.read(into);
+        if let Err(error) = attempt {
+            self.refusal.get_or_insert(error);
+            attempt = self.read(into);
+        }
+        match attempt {
+            // An empty datagram is no end.
+            Ok(Attempt::Ended) => Ok(Attempt::Moved(0)),
+            Ok(Attempt::Blocked) => self.refusal.take().map_or(Ok(Attempt::Blocked), Err),
+            attempt => attempt,
+        }
     }
 }
 
-impl ByteSink for TcpStream {
+impl ByteSink for Socket {
     fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
-        Attempt::to_write(|| self.write(from))
+        Attempt::to_write(|| {
+            self.polled.call(|fd| Ok(send(fd, from, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?))
+        })
     }
 }
 
-impl Wire for TcpStream {
+impl Wire for Socket {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
+        Ok(shutdown(&self.polled, Shutdown::Write)?)
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        match socket_error(&self.polled) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) | Err(error) => Some(error.into()),
+        }
+    }
+}
+
+impl Source for Socket {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.polled.register(registry, token, interest)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.polled.reregister(registry, token, interest)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.polled.deregister(registry)
+    }
+}
+
+/// Bytes that may wait in the kernel before they are sent, where several clients share one stdin.
+const UNSENT: u32 = 128 * 1024;
+
+/// A multicast group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The group's address.
+    pub address: IpAddr,
+    /// The interface to join on, by name; `None`: the one the routing table has for the group.
+    pub interface: Option<String>,
+}
+
+/// Joins a group, so that what is sent to it arrives at the socket: ip(7), `IP_ADD_MEMBERSHIP`.
+///
+/// # Errors
+/// There is no such interface, or the address is no group's.
+pub fn join(socket: &Polled, group: &Group) -> io::Result<()> {
+    let index = match &group.interface {
+        Some(name) => name_to_index(socket, name)?,
+        None => 0,
+    };
+    let socket = socket2::SockRef::from(socket);
+    match &group.address {
+        IpAddr::V4(address) => {
+            socket.join_multicast_v4_n(address, &InterfaceIndexOrAddress::Index(index))
+        }
+        IpAddr::V6(address) => socket.join_multicast_v6(address, index),
     }
 }

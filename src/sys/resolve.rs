@@ -8,6 +8,8 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, SockType};
+use rustix::net::netdevice::index_to_name;
+use socket2::{Domain, Socket, Type};
 
 use crate::error::{escape, reason};
 
@@ -83,27 +85,39 @@ pub fn addresses(
     Ok(addresses)
 }
 
-/// The port of a TCP service, by its exact name in services(5).
+/// Every local address. Debian listens on IPv4 unless told `-6`; the IPv6 wildcard takes both.
 #[must_use]
-pub fn service_port(name: &str) -> Option<u16> {
+pub fn any(family: Family, port: u16) -> SocketAddr {
+    match family {
+        Family::Any | Family::V4 => (Ipv4Addr::UNSPECIFIED, port).into(),
+        Family::V6 => (Ipv6Addr::UNSPECIFIED, port).into(),
+    }
+}
+
+/// The port of a service, by its exact name in services(5); the protocol is `tcp` or `udp`.
+#[must_use]
+pub fn service_port(name: &str, protocol: &str) -> Option<u16> {
     // The C library takes numbers in many spellings for service names; those are our parser's.
     if name.trim_start().trim_start_matches(['+', '-']).bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let hints = AddrInfoHints {
-        socktype: SockType::Stream.into(),
-        protocol: libc::IPPROTO_TCP,
-        ..AddrInfoHints::default()
+    let (socktype, protocol) = match protocol {
+        "udp" => (SockType::DGram, libc::IPPROTO_UDP),
+        _ => (SockType::Stream, libc::IPPROTO_TCP),
     };
+    let socktype = socktype.into();
+    let hints = AddrInfoHints { socktype, protocol, ..AddrInfoHints::default() };
     let mut found = dns_lookup::getaddrinfo(None, Some(name), Some(hints)).ok()?;
     Some(found.next()?.ok()?.sockaddr.port())
 }
 
-/// The name of a TCP service in services(5), if its port has one.
+/// The name of a service in services(5), if its port has one; the protocol is `tcp` or `udp`.
 #[must_use]
-pub fn service_name(port: u16) -> Option<String> {
+pub fn service_name(port: u16, protocol: &str) -> Option<String> {
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    let (_, service) = dns_lookup::getnameinfo(&address, libc::NI_NUMERICHOST).ok()?;
+    let datagram = if protocol == "udp" { libc::NI_DGRAM } else { 0 };
+    let flags = libc::NI_NUMERICHOST | datagram;
+    let (_, service) = dns_lookup::getnameinfo(&address, flags).ok()?;
     if service == port.to_string() { None } else { Some(escape(&service)) }
 }
 
@@ -112,9 +126,24 @@ pub fn service_name(port: u16) -> Option<String> {
 /// No name server is ever asked: the loop must not wait for one because of a message, and what a
 /// stranger's name server says has no place on a terminal.
 #[must_use]
-pub fn label(address: IpAddr, lookup: Lookup) -> String {
-    let named = if lookup.numeric || address.is_unspecified() { None } else { hosts_file() };
-    named.and_then(|hosts| name_in_hosts(&hosts, address)).unwrap_or_else(|| address.to_string())
+pub fn label(address: SocketAddr, lookup: Lookup) -> String {
+    let ip = address.ip();
+    let hosts = if lookup.numeric || ip.is_unspecified() { None } else { hosts_file() };
+    hosts.and_then(|hosts| name_in_hosts(&hosts, ip)).unwrap_or_else(|| in_numbers(address))
+}
+
+/// An address in numbers, a link-local one with its interface: `fe80::1%eth0`.
+#[must_use]
+pub fn in_numbers(address: SocketAddr) -> String {
+    let zone = match address {
+        SocketAddr::V6(address) if address.scope_id() != 0 => address.scope_id(),
+        SocketAddr::V4(_) | SocketAddr::V6(_) => return address.ip().to_string(),
+    };
+    let interface = Socket::new(Domain::IPV6, Type::DGRAM, None)
+        .ok()
+        .and_then(|socket| index_to_name(socket, zone).ok())
+        .unwrap_or_else(|| zone.to_string());
+    format!("{}%{interface}", address.ip())
 }
 
 fn hosts_file() -> Option<String> {
@@ -183,7 +212,7 @@ mod tests {
     #[test]
     fn numbers_are_not_service_names() {
         for name in ["", "80", "080", "+80", " 80", "0x50", "-1", "80,81", "nul\0"] {
-            assert_eq!(service_port(name), None, "{name:?}");
+            assert_eq!(service_port(name, "tcp"), None, "{name:?}");
         }
     }
 
@@ -200,8 +229,8 @@ mod tests {
 
     #[test]
     fn the_wildcard_is_never_named() {
-        assert_eq!(label(IpAddr::V4(Ipv4Addr::UNSPECIFIED), ANY), "0.0.0.0");
-        assert_eq!(label("::".parse().expect("address"), ANY), "::");
+        assert_eq!(label(any(Family::V4, 1), ANY), "0.0.0.0");
+        assert_eq!(label(any(Family::V6, 1), ANY), "::");
     }
 
     #[test]

@@ -7,26 +7,25 @@
 //! |-----------------|--------------------------------------------------|--------|
 //! | pipe, terminal  | a description of our own, opened through `/proc` | yes    |
 //! | … without /proc | `RWF_NOWAIT` per call, or poll(2) before a call  | yes    |
+//! | other devices   | poll(2) before a call, if they can be polled     | yes    |
 //! | socket          | `MSG_DONTWAIT` per call                          | yes    |
 //! | anything else   | it never blocks                                  | no     |
 //!
 //! Not used: `std::io::stdin`, which keeps bytes in a buffer that no poller knows of.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use mio::Interest;
 use mio::event::Source;
-use mio::net::TcpStream;
-use mio::unix::pipe::Receiver;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, Mode, OFlags, fstat, major, minor, open};
+use rustix::event::PollFlags;
+use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fstat, major, minor, open};
 use rustix::io::{Errno, ReadWriteFlags, fcntl_dupfd_cloexec, preadv2, pwritev2, read, write};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
-use rustix::stdio::{dup2_stdout, stdin, stdout};
-use rustix::termios::isatty;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::process::getsid;
+use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
+use rustix::termios::{isatty, tcgetsid};
 
+use super::polled::{Polled, ready_now};
 use crate::nonblock::{Attempt, ByteSink, ByteSource};
 
 /// What feeds the connection: standard input, or nothing.
@@ -37,8 +36,9 @@ pub struct Input(Standard);
 #[derive(Debug)]
 pub struct Output(Standard);
 
+/// One of the two, with what both have in common.
 #[derive(Debug)]
-struct Standard {
+pub struct Standard {
     kind: Kind,
     channel: Channel,
 }
@@ -55,10 +55,8 @@ enum Kind {
 
 #[derive(Debug)]
 enum Channel {
-    /// `Receiver` is how mio polls any descriptor that is read and written by plain calls; it does
-    /// not mind which way the bytes go.
-    Polled(Receiver, Manners),
-    Socket(TcpStream),
+    Polled(Polled, Manners),
+    Socket(Polled),
     Ready(OwnedFd),
     /// An input that has ended, an output that forgets.
     Nowhere,
@@ -73,8 +71,8 @@ enum Manners {
     /// of descriptor; then `PollFirst`.
     NoWait,
     /// Shared and blocking: a call is made only when poll(2) says it will not block, and writes no more
-    /// than the kernel promises to take at once.
-    PollFirst,
+    /// than so many bytes, which the kernel promises to take at once.
+    PollFirst(usize),
 }
 
 impl Input {
@@ -92,20 +90,15 @@ impl Input {
         Self(Standard { kind: Kind::Other, channel: Channel::Nowhere })
     }
 
+    /// What it has in common with the other.
+    pub fn standard(&mut self) -> &mut Standard {
+        &mut self.0
+    }
+
     /// Somebody may be typing.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.0.kind == Kind::Terminal
-    }
-
-    /// For registration; `None` where there is nothing to poll.
-    pub fn event_source(&mut self) -> Option<(&mut dyn Source, Interest)> {
-        self.0.event_source().map(|source| (source, Interest::READABLE))
-    }
-
-    /// The poller has refused it: it never blocks.
-    pub fn settle_as_always_ready(&mut self) {
-        self.0.settle_as_always_ready();
     }
 }
 
@@ -136,6 +129,11 @@ impl Output {
         Self(Standard { kind: Kind::Other, channel: Channel::Nowhere })
     }
 
+    /// What it has in common with the other.
+    pub fn standard(&mut self) -> &mut Standard {
+        &mut self.0
+    }
+
     /// There is somebody at the other end who can leave.
     #[must_use]
     pub fn has_reader(&self) -> bool {
@@ -145,33 +143,30 @@ impl Output {
         }
     }
 
-    /// For registration; `None` where there is nothing to poll.
-    pub fn event_source(&mut self) -> Option<(&mut dyn Source, Interest)> {
-        self.0.event_source().map(|source| (source, Interest::WRITABLE))
-    }
-
-    /// The poller has refused it: it never blocks.
-    pub fn settle_as_always_ready(&mut self) {
-        self.0.settle_as_always_ready();
-    }
-
-    /// Has the reader see an end of file. That takes closing *every* descriptor of the pipe that we
-    /// hold, fd 1 too; a socket is half-closed, for fd 0 may be the same one.
+    /// Has the reader see an end of file. That takes closing *every* descriptor of it that we hold, fd 1
+    /// too. A socket that is stdin as well (inetd) is half-closed, for it stays open to be read; any
+    /// other belongs to whoever gave it to us, and may be written to by others after us.
     ///
     /// # Errors
     /// There is no `/dev/null` to put on fd 1; the reader has to wait for our exit.
     pub fn close(&mut self) -> io::Result<()> {
         match std::mem::replace(&mut self.0.channel, Channel::Nowhere) {
-            Channel::Socket(socket) => socket.shutdown(Shutdown::Write),
-            Channel::Polled(pipe, _) if self.0.kind == Kind::Pipe => {
-                drop(pipe);
+            Channel::Socket(socket) if same_file(stdin(), socket.as_fd()) => {
+                shutdown(&socket, Shutdown::Write)?;
+            }
+            Channel::Socket(_) | Channel::Polled(..) if self.has_reader() => {
                 let null = open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
                 dup2_stdout(&null)?;
-                Ok(())
             }
-            Channel::Polled(..) | Channel::Ready(_) | Channel::Nowhere => Ok(()),
+            Channel::Socket(_) | Channel::Polled(..) | Channel::Ready(_) | Channel::Nowhere => {}
         }
+        Ok(())
     }
+}
+
+fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let (Ok(one), Ok(other)) = (fstat(one), fstat(other)) else { return false };
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 impl ByteSink for Output {
@@ -183,29 +178,46 @@ impl ByteSink for Output {
 impl Standard {
     fn new(fd: BorrowedFd<'static>, access: OFlags) -> io::Result<Self> {
         let stat = fstat(fd)?;
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
+        let file_type = FileType::from_raw_mode(stat.st_mode);
+        let kind = match file_type {
             FileType::Socket => Kind::Socket,
             FileType::Fifo => Kind::Pipe,
             FileType::CharacterDevice if isatty(fd) => Kind::Terminal,
             _ => Kind::Other,
         };
+        // Opened anew it would allow what it did not allow before: reading our own output, say.
+        let mode = fcntl_getfl(fd)? & OFlags::RWMODE;
+        let is_allowed = mode == access || mode == OFlags::RDWR;
         // Opening the other end of a pseudo-terminal again would make a new terminal.
-        let is_ptmx = kind == Kind::Terminal && (major(stat.st_rdev), minor(stat.st_rdev)) == PTMX;
+        let is_ptmx = (major(stat.st_rdev), minor(stat.st_rdev)) == PTMX;
         let duplicate = || fcntl_dupfd_cloexec(fd, 3);
-        let channel = match kind {
-            Kind::Socket => Channel::Socket(TcpStream::from(duplicate()?)),
-            Kind::Other => Channel::Ready(duplicate()?),
-            Kind::Terminal if is_ptmx => Channel::Polled(duplicate()?.into(), Manners::NoWait),
-            Kind::Pipe | Kind::Terminal => match reopen(fd, access) {
-                Ok(own) => Channel::Polled(own.into(), Manners::Own),
-                // No /proc, no permission (after su), or a FIFO whose reader has left already.
-                Err(_) => Channel::Polled(duplicate()?.into(), Manners::NoWait),
+        let shared =
+            |manners| Ok::<_, io::Error>(Channel::Polled(Polled::new(duplicate()?), manners));
+        let channel = match (kind, file_type) {
+            (Kind::Socket, _) => Channel::Socket(Polled::new(duplicate()?)),
+            (Kind::Pipe, _) if is_allowed => match reopen(fd, access) {
+                Ok(own) => Channel::Polled(Polled::new(own), Manners::Own),
+                // No /proc, or a FIFO whose reader has left already.
+                Err(_) => shared(Manners::NoWait)?,
             },
+            (Kind::Terminal, _) if is_ptmx => shared(Manners::PollFirst(ONE_BYTE))?,
+            (Kind::Terminal, _) if is_allowed => {
+                match reopen(fd, access).or_else(|_| open_controlling_terminal(fd, access)) {
+                    Ok(own) => Channel::Polled(Polled::new(own), Manners::Own),
+                    Err(_) => shared(Manners::PollFirst(ONE_BYTE))?,
+                }
+            }
+            // Whether a device can be polled is for the poller to say.
+            (Kind::Other, FileType::CharacterDevice | FileType::Unknown) => {
+                shared(Manners::PollFirst(PIPE_BUF))?
+            }
+            (Kind::Pipe | Kind::Terminal | Kind::Other, _) => Channel::Ready(duplicate()?),
         };
         Ok(Self { kind, channel })
     }
 
-    fn event_source(&mut self) -> Option<&mut dyn Source> {
+    /// For registration; `None` where there is nothing to poll.
+    pub fn event_source(&mut self) -> Option<&mut dyn Source> {
         match &mut self.channel {
             Channel::Polled(source, _) => Some(source),
             Channel::Socket(socket) => Some(socket),
@@ -213,9 +225,10 @@ impl Standard {
         }
     }
 
-    fn settle_as_always_ready(&mut self) {
+    /// The poller has refused it: it never blocks.
+    pub fn settle_as_always_ready(&mut self) {
         self.channel = match std::mem::replace(&mut self.channel, Channel::Nowhere) {
-            Channel::Polled(source, _) => Channel::Ready(source.into()),
+            Channel::Polled(source, _) => Channel::Ready(source.into_fd()),
             other => other,
         };
     }
@@ -223,25 +236,25 @@ impl Standard {
     fn read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
         match &mut self.channel {
             Channel::Polled(source, manners) => Attempt::to_read(|| {
-                source.try_io(|| match manners {
-                    Manners::Own => Ok(read(&*source, &mut *into)?),
+                source.call(|fd| match manners {
+                    Manners::Own => Ok(read(fd, &mut *into)?),
                     Manners::NoWait => {
                         let now = preadv2(
-                            &*source,
+                            fd,
                             &mut [IoSliceMut::new(into)],
                             CURRENT_OFFSET,
                             ReadWriteFlags::NOWAIT,
                         );
                         unless_unsupported(now, manners)
                     }
-                    Manners::PollFirst => {
-                        wait_for_nothing(source.as_fd(), PollFlags::IN)?;
-                        Ok(read(&*source, &mut *into)?)
+                    Manners::PollFirst(_) => {
+                        ready_now(fd, PollFlags::IN)?;
+                        Ok(read(fd, &mut *into)?)
                     }
                 })
             }),
             Channel::Socket(socket) => Attempt::to_read(|| {
-                socket.try_io(|| Ok(recv(&*socket, &mut *into, RecvFlags::DONTWAIT)?.0))
+                socket.call(|fd| Ok(recv(fd, &mut *into, RecvFlags::DONTWAIT)?.0))
             }),
             Channel::Ready(file) => Attempt::to_read(|| Ok(read(&*file, &mut *into)?)),
             Channel::Nowhere => Ok(Attempt::Ended),
@@ -251,30 +264,38 @@ impl Standard {
     fn write(&mut self, from: &[u8]) -> io::Result<Attempt> {
         match &mut self.channel {
             Channel::Polled(source, manners) => Attempt::to_write(|| {
-                source.try_io(|| match manners {
-                    Manners::Own => Ok(write(&*source, from)?),
+                source.call(|fd| match manners {
+                    Manners::Own => Ok(write(fd, from)?),
                     Manners::NoWait => {
                         let now = pwritev2(
-                            &*source,
+                            fd,
                             &[IoSlice::new(from)],
                             CURRENT_OFFSET,
                             ReadWriteFlags::NOWAIT,
                         );
                         unless_unsupported(now, manners)
                     }
-                    Manners::PollFirst => {
-                        wait_for_nothing(source.as_fd(), PollFlags::OUT)?;
-                        Ok(write(&*source, &from[..from.len().min(PIPE_BUF)])?)
+                    Manners::PollFirst(most) => {
+                        ready_now(fd, PollFlags::OUT)?;
+                        Ok(write(fd, &from[..from.len().min(*most)])?)
                     }
                 })
             }),
             Channel::Socket(socket) => Attempt::to_write(|| {
-                socket
-                    .try_io(|| Ok(send(&*socket, from, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?))
+                socket.call(|fd| Ok(send(fd, from, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?))
             }),
             Channel::Ready(file) => Attempt::to_write(|| Ok(write(&*file, from)?)),
             Channel::Nowhere => Ok(Attempt::Moved(from.len())),
         }
+    }
+}
+
+/// Prints a line on stderr, in one write, so that lines of several processes do not mix. It is lost where
+/// nobody wants it: stderr is closed, or a pipe that is full because nobody reads it. Waiting for that
+/// one to come back would stop every session.
+pub fn say_line(line: &str) {
+    if ready_now(stderr(), PollFlags::OUT).is_ok() {
+        let _ = write(stderr(), line.as_bytes());
     }
 }
 
@@ -286,24 +307,24 @@ fn reopen(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
     Ok(open(path, flags, Mode::empty())?)
 }
 
+/// The terminal by the name that everybody may open who belongs to its session, also after su.
+fn open_controlling_terminal(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
+    if tcgetsid(fd)? != getsid(None)? {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    Ok(open("/dev/tty", flags, Mode::empty())?)
+}
+
 /// A kernel or a kind of descriptor without `RWF_NOWAIT` says so before any byte has moved: the call
 /// is made again in the other way.
 fn unless_unsupported(answer: Result<usize, Errno>, manners: &mut Manners) -> io::Result<usize> {
     match answer {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-            *manners = Manners::PollFirst;
+            *manners = Manners::PollFirst(PIPE_BUF);
             Err(io::ErrorKind::Interrupted.into())
         }
         answer => Ok(answer?),
-    }
-}
-
-/// `WouldBlock` unless the descriptor is ready this instant.
-fn wait_for_nothing(fd: BorrowedFd<'_>, events: PollFlags) -> io::Result<()> {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    match poll(&mut [PollFd::from_borrowed_fd(fd, events)], Some(&now))? {
-        0 => Err(io::ErrorKind::WouldBlock.into()),
-        _ => Ok(()),
     }
 }
 
@@ -312,6 +333,9 @@ const PIPE_BUF: usize = 4096;
 
 /// preadv2(2): an offset of -1 means the file's own.
 const CURRENT_OFFSET: u64 = u64::MAX;
+
+/// A terminal that polls writable may have room for no more than this.
+const ONE_BYTE: usize = 1;
 
 /// Device number of `/dev/ptmx`.
 const PTMX: (u32, u32) = (5, 2);

@@ -47,5 +47,50 @@ mod strace;
 /// The harness.
 mod support;
 
+/// `-u`: two ends, and what one datagram is.
+mod udp;
+
+/// `-u`: messages, refusals, and ends.
+mod udp_end;
+
+/// `-u -k`: one socket, many peers.
+mod udp_many;
+
+/// `-uU`: datagrams over UNIX sockets.
+mod unix_datagram;
+
+/// The files of UNIX sockets.
+mod unix_files;
+
+/// `-U`: streams and records over UNIX sockets.
+mod unix;
+
+/// What stands between stdin, stdout and the wire.
+mod filters;
+
+/// Sockets of others, and readiness.
+mod inherit;
+
+/// `-F`: the connection comes out of stdout.
+mod pass_fd;
+
+/// As the proxy command of OpenSSH.
+mod ssh;
+
+/// Socket options, as strace shows them.
+mod options;
+
+/// Socket options, by what they do.
+mod options_felt;
+
+/// What Debian's acceptance suite looks for.
+mod debian_checks;
+
+/// Programs of others, over datagrams and UNIX sockets.
+mod peers2;
+
+/// `--vsock`.
+mod vsock;
+
 /// Large transfers in bounded memory.
 mod volume;

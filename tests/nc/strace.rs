@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
-use crate::support::strace::{Interference, Trace};
+use crate::support::strace::{Interference, Trace, assert_in_order, find};
 use crate::support::{ClosedPort, Nc, Noise, Peer, Running, Same, Server};
 
 #[test]
@@ -194,22 +194,6 @@ fn transfer(nc: &mut Running, peer: &Peer) {
         assert_eq!(io::copy(&mut &peer.stream, &mut same).unwrap(), SIZE);
         assert_eq!(shown.join().unwrap(), SIZE);
     });
-}
-
-#[track_caller]
-fn find<'a>(calls: &'a [String], text: &str) -> &'a str {
-    let found = calls.iter().find(|call| call.contains(text));
-    found.unwrap_or_else(|| panic!("no {text:?} in {calls:#?}"))
-}
-
-/// Each of the texts is in a call after the one before it.
-#[track_caller]
-fn assert_in_order(calls: &[String], texts: &[&str]) {
-    let mut rest = calls.iter();
-    for text in texts {
-        let found = rest.any(|call| call.contains(text));
-        assert!(found, "no {text:?} in its place in {calls:#?}");
-    }
 }
 
 /// The calls that move bytes or wait; `?` for those an architecture may not have.

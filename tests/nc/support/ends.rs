@@ -270,9 +270,16 @@ pub(crate) fn pipe() -> (OwnedFd, OwnedFd) {
     pipe_with(PipeFlags::CLOEXEC).expect("a pipe")
 }
 
+/// Both ends of a pipe in which each write of up to 4096 bytes stays one read, `O_DIRECT` of pipe(2).
+#[track_caller]
+pub(crate) fn packet_pipe() -> (OwnedFd, File) {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::DIRECT).expect("a pipe");
+    (read, write.into())
+}
+
 /// Both ends of a named pipe, read end first.
 #[track_caller]
-fn fifo(path: &Path) -> (OwnedFd, OwnedFd) {
+pub(crate) fn fifo(path: &Path) -> (OwnedFd, OwnedFd) {
     mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).expect("the directory is ours");
     let nonblock = OFlags::NONBLOCK.bits().cast_signed();
     // Opening the read end would wait for a writer.

@@ -97,18 +97,42 @@ pub(crate) fn unacknowledged(stream: &TcpStream) -> u64 {
     row.unsent
 }
 
-/// One line of `/proc/net/tcp`.
+/// Whether the process has a UDP socket bound to this port.
+#[track_caller]
+pub(crate) fn udp_is_bound(pid: Pid, port: u16) -> bool {
+    let open = descriptors(pid);
+    let rows = rows(["/proc/net/udp", "/proc/net/udp6"]).into_iter();
+    rows.filter(|row| row.local_port == port)
+        .any(|row| open.iter().any(|(_, target)| *target == format!("socket:[{}]", row.inode)))
+}
+
+/// The timer of a connection: 0 none, 1 retransmission, 2 keepalive.
+#[track_caller]
+pub(crate) fn tcp_timer(local_port: u16, remote_port: u16) -> u8 {
+    let row = tcp_rows()
+        .into_iter()
+        .find(|row| row.local_port == local_port && row.remote_port == remote_port)
+        .expect("the connection is in the kernel's table");
+    row.timer
+}
+
+/// One line of `/proc/net/tcp`, or of its like for UDP.
 struct TcpRow {
     local_port: u16,
     remote_port: u16,
     state: String,
     unsent: u64,
+    timer: u8,
     inode: String,
 }
 
 fn tcp_rows() -> Vec<TcpRow> {
+    rows(["/proc/net/tcp", "/proc/net/tcp6"])
+}
+
+fn rows(tables: [&str; 2]) -> Vec<TcpRow> {
     let mut rows = Vec::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+    for table in tables {
         // The second is missing where the kernel has no IPv6.
         let text = fs::read_to_string(table).unwrap_or_default();
         rows.extend(text.lines().skip(1).filter_map(parse_row));
@@ -124,6 +148,7 @@ fn parse_row(line: &str) -> Option<TcpRow> {
         remote_port: port(fields.get(2)?)?,
         state: (*fields.get(3)?).to_owned(),
         unsent: u64::from_str_radix(fields.get(4)?.split(':').next()?, 16).ok()?,
+        timer: fields.get(5)?.split(':').next()?.parse().ok()?,
         inode: (*fields.get(9)?).to_owned(),
     })
 }

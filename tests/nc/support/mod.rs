@@ -8,6 +8,7 @@
 //! named so that a test reads as a list of claims, and fail at the line that made the claim.
 
 pub(crate) mod bytes;
+pub(crate) mod datagrams;
 pub(crate) mod ends;
 pub(crate) mod kernel;
 pub(crate) mod nc;
@@ -18,6 +19,7 @@ pub(crate) mod strace;
 pub(crate) mod wait;
 
 pub(crate) use bytes::{Noise, Same, assert_same, noise};
+pub(crate) use datagrams::{Datagrams, RefusingPort};
 pub(crate) use nc::Nc;
 pub(crate) use peer::{ClosedPort, Peer, Server, fill};
 pub(crate) use role::Role;

@@ -11,6 +11,11 @@ pub(crate) struct Nc {
     program: OsString,
     args: Vec<OsString>,
     descriptors: [Given; 3],
+    variables: Vec<(OsString, OsString)>,
+    /// What a shell does to its descriptors before it becomes the program.
+    redirections: Vec<String>,
+    /// How many sockets a service manager says it has opened.
+    activated: Option<u32>,
 }
 
 impl Nc {
@@ -28,6 +33,9 @@ impl Nc {
             program: program.into(),
             args: args.as_ref().split_whitespace().map(OsString::from).collect(),
             descriptors: [Given::Pipe, Given::Pipe, Given::Pipe],
+            variables: Vec::new(),
+            redirections: Vec::new(),
+            activated: None,
         }
     }
 
@@ -79,6 +87,38 @@ impl Nc {
         self
     }
 
+    /// Has this in its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// Starts with descriptor `number`, 3 to 9, open on this. stdin is then at its end, unless it is
+    /// [`redirected`](Self::redirected) later.
+    pub(crate) fn inherits(self, number: u32, fd: impl Into<OwnedFd>) -> Self {
+        self.stdin(fd).redirected(format!("{number}<&0 0</dev/null"))
+    }
+
+    /// Starts with descriptors moved as a shell does it, `6>/some/file` say; after all else.
+    pub(crate) fn redirected(mut self, how: impl Into<String>) -> Self {
+        self.redirections.push(how.into());
+        self
+    }
+
+    /// Is told that a service manager has opened so many sockets, from descriptor 3 on, for it.
+    pub(crate) fn activated(mut self, count: u32) -> Self {
+        self.activated = Some(count);
+        self
+    }
+
+    /// Starts a UDP listener on a port of the kernel's choice, and learns the port from its output.
+    #[track_caller]
+    pub(crate) fn binds(self) -> (Running, u16) {
+        let running = self.arg("-v").arg("0").start();
+        let port = running.bound_port();
+        (running, port)
+    }
+
     /// Starts a listener on a port of the kernel's choice, and learns the port from its output.
     #[track_caller]
     pub(crate) fn listens(self) -> (Running, u16) {
@@ -91,19 +131,32 @@ impl Nc {
     pub(crate) fn start(self) -> Running {
         let told = format!("{} {:?}", self.program.display(), self.args);
         let closed = (0..3).filter(|&fd| matches!(self.descriptors[fd], Given::Closed));
-        let closing: Vec<String> = closed.map(|fd| format!("{fd}>&-")).collect();
-        let mut command = if closing.is_empty() {
+        let closing = closed.map(|fd| format!("{fd}>&-"));
+        let redirections: Vec<String> = closing.chain(self.redirections).collect();
+        let mut command = if redirections.is_empty() && self.activated.is_none() {
             Command::new(self.program)
         } else {
-            // Only a shell can start a program with a descriptor closed; `exec` keeps the id.
+            // Only a shell can start a program with a descriptor closed, or with a fourth one, or
+            // tell it its own id; `exec` keeps the id.
             let mut shell = Command::new("/bin/sh");
-            let script = format!("exec \"$0\" \"$@\" {}", closing.join(" "));
+            let activated =
+                self.activated.map(|count| format!("export LISTEN_PID=$$ LISTEN_FDS={count}; "));
+            let script = format!(
+                "{}exec \"$0\" \"$@\" {}",
+                activated.unwrap_or_default(),
+                redirections.join(" ")
+            );
             shell.arg("-c").arg(script).arg(self.program);
             shell
         };
         let unread = matches!(self.descriptors[1], Given::Unread);
         let [stdin, stdout, stderr] = self.descriptors.map(Given::into_stdio);
-        command.args(self.args).env_remove("RUST_LOG").env_remove("RUST_BACKTRACE");
+        command.args(self.args);
+        for variable in ["RUST_LOG", "RUST_BACKTRACE", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID"]
+        {
+            command.env_remove(variable);
+        }
+        command.envs(self.variables);
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         let child = command.spawn().unwrap_or_else(|error| panic!("{told}: {error}"));
         Running::new(told, child, unread)

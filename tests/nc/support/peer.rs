@@ -33,6 +33,10 @@ impl Server {
         self.listener.local_addr().expect("a bound socket").port()
     }
 
+    pub(crate) fn listener(&self) -> &TcpListener {
+        &self.listener
+    }
+
     #[track_caller]
     pub(crate) fn accepts(&self) -> Peer {
         assert!(ready(&self.listener, PollFlags::IN, DEADLINE), "nobody connected");

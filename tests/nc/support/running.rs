@@ -37,7 +37,18 @@ impl Running {
     /// The port of its `Listening on HOST PORT` line (needs `-v`).
     #[track_caller]
     pub(crate) fn port(&self) -> u16 {
-        let line = self.says("Listening on ");
+        self.port_in("Listening on ")
+    }
+
+    /// The port of its `Bound on HOST PORT` line (needs `-v`).
+    #[track_caller]
+    pub(crate) fn bound_port(&self) -> u16 {
+        self.port_in("Bound on ")
+    }
+
+    #[track_caller]
+    fn port_in(&self, start: &str) -> u16 {
+        let line = self.says(start);
         let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
         port.unwrap_or_else(|| panic!("no port in {line:?}"))
     }
@@ -271,7 +282,8 @@ impl Finished {
     }
 
     fn complaints(&self) -> Vec<&str> {
-        let information = ["Listening on ", "Connection received on ", "Connection to "];
+        let information =
+            ["Listening on ", "Bound on ", "Connection received on ", "Connection to "];
         let lines = self.stderr.lines();
         lines.filter(|line| !information.iter().any(|start| line.starts_with(start))).collect()
     }

@@ -21,7 +21,8 @@ impl Trace {
     pub(crate) fn of(nc: Nc, calls: &str) -> (Nc, Self) {
         let file = NamedTempFile::new().expect("a temporary file");
         let path = file.path().to_str().expect("a path in UTF-8").to_owned();
-        let nc = nc.under("strace", &["-D", "-o", &path, "-e", &format!("trace={calls}")]);
+        let calls = format!("trace={calls}");
+        let nc = nc.under("strace", &["-D", "-s", "200", "-o", &path, "-e", &calls]);
         (nc, Self { file })
     }
 
@@ -36,6 +37,23 @@ impl Trace {
         let calls = text.lines().filter(|line| !line.starts_with(['+', '-']));
         // strace lines its results up with spaces.
         calls.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+}
+
+/// The first call that contains this.
+#[track_caller]
+pub(crate) fn find<'a>(calls: &'a [String], text: &str) -> &'a str {
+    let found = calls.iter().find(|call| call.contains(text));
+    found.unwrap_or_else(|| panic!("no {text:?} in {calls:#?}"))
+}
+
+/// Each of the texts is in a call after the one before it.
+#[track_caller]
+pub(crate) fn assert_in_order(calls: &[String], texts: &[&str]) {
+    let mut rest = calls.iter();
+    for text in texts {
+        let found = rest.any(|call| call.contains(text));
+        assert!(found, "no {text:?} in its place in {calls:#?}");
     }
 }
 

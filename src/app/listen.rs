@@ -1,0 +1,173 @@
+//! Opening what peers come to: from the place as it was typed to a socket that is ready.
+
+use std::net::SocketAddr;
+
+use super::job::{Announce, Job, Keep, Listen, Place, Sharing};
+use super::notice::{Console, Notice};
+use crate::error::{Error, reason};
+use crate::sys::address::Address;
+use crate::sys::inherit::{self, Kind};
+use crate::sys::net::{self, Boundaries, ListenError, Transport, listen, local_address};
+use crate::sys::polled::Polled;
+use crate::sys::resolve::{Lookup, Purpose, addresses, any, label};
+use crate::sys::unix_path::{BoundPath, make_way};
+use crate::sys::{announce, listeners};
+
+/// A socket that peers can come to, or one that is here already.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) socket: Polled,
+    pub(super) kind: Kind,
+    /// Where it is, as messages name it.
+    pub(super) place: String,
+    /// The file that goes when the program ends.
+    pub(super) file: Option<BoundPath>,
+}
+
+/// Opens the place, tells who wants to know.
+///
+/// # Errors
+/// In Debian's words: the address is in use, not ours, privileged.
+pub(super) fn open(job: &Job, wanted: &Listen, console: &Console) -> Result<Opened, Error> {
+    let opened = match &wanted.at {
+        Place::Port { host, port } => {
+            let candidates = match host {
+                None => vec![any(job.lookup.family, *port)],
+                Some(host) => addresses(host, *port, job.lookup, Purpose::Bind)
+                    .map_err(|reason| Error::message(format!("getaddrinfo: {reason}")))?,
+            };
+            open_port(job, wanted, &candidates, console)?
+        }
+        Place::Exact(address) => open_exact(job, wanted, address)?,
+        Place::Inherited(number) => {
+            open_inherited(*number).map_err(Error::doing(format!("--fd {number}")))?
+        }
+        Place::Activated => {
+            let number = inherit::activated().ok_or(Error::message("missing port number"))?;
+            open_inherited(number).map_err(Error::doing("LISTEN_FDS"))?
+        }
+    };
+    for group in &wanted.groups {
+        let joined = net::join(&opened.socket, group);
+        joined.map_err(Error::doing(format!("cannot join {}", group.address)))?;
+    }
+    tell(&opened, job.transport, console);
+    announce_all(&opened, &wanted.announce)?;
+    Ok(opened)
+}
+
+/// Listens on the first of the addresses that lets itself be bound.
+fn open_port(
+    job: &Job,
+    wanted: &Listen,
+    candidates: &[SocketAddr],
+    console: &Console,
+) -> Result<Opened, Error> {
+    let shared = wanted.sharing == Sharing::Shared;
+    let mut refusal = Error::Silent;
+    for &at in candidates {
+        let is_stream = job.transport.boundaries() == Boundaries::None;
+        let asks = console.is_verbose() && shared && is_stream;
+        let neighbour = if asks { listeners::sharing_with(at) } else { None };
+        let backlog = backlog(wanted.keep, job.transport);
+        match listen(job.transport, &Address::Ip(at), backlog, shared, &job.options) {
+            Ok(socket) => {
+                if let Some(neighbour) = neighbour {
+                    console.inform(&Notice::Shared(neighbour));
+                }
+                let at = local_address(&socket).ok().and_then(|at| at.as_ip()).unwrap_or(at);
+                let place = named(at, job.lookup);
+                return Ok(Opened { socket, kind: kind(job.transport), place, file: None });
+            }
+            Err(ListenError::Option(error)) => return Err(Error::message(error.to_string())),
+            // Debian's line has nothing but the reason.
+            Err(ListenError::Socket(error)) if shared => refusal = Error::message(reason(&error)),
+            Err(ListenError::Socket(error)) => {
+                refusal = Error::Io(format!("--exclusive {} port {}", at.ip(), at.port()), error);
+            }
+        }
+    }
+    Err(refusal)
+}
+
+fn open_exact(job: &Job, wanted: &Listen, at: &Address) -> Result<Opened, Error> {
+    if let Address::Unix(name) = at {
+        make_way(name).map_err(Error::doing(name.to_string()))?;
+    }
+    let backlog = backlog(wanted.keep, job.transport);
+    let socket = match listen(job.transport, at, backlog, false, &job.options) {
+        Ok(socket) => socket,
+        Err(ListenError::Option(error)) => return Err(Error::message(error.to_string())),
+        Err(ListenError::Socket(error)) => return Err(Error::message(reason(&error))),
+    };
+    let (place, file) = match at {
+        Address::Unix(name) => (name.to_string(), BoundPath::of(name)),
+        Address::Ip(_) | Address::Vsock { .. } | Address::Unnamed => (at.to_string(), None),
+    };
+    Ok(Opened { socket, kind: kind(job.transport), place, file })
+}
+
+fn open_inherited(number: i32) -> std::io::Result<Opened> {
+    let fd = inherit::duplicate(number)?;
+    let kind = inherit::kind(&fd)?;
+    // Only accept(2) cannot be told not to wait.
+    let socket = match kind {
+        Kind::Listener(_) => Polled::shared(fd),
+        Kind::Datagrams(_) | Kind::Connection(_) => Polled::new(fd),
+    };
+    let place = local_address(&socket)?.to_string();
+    Ok(Opened { socket, kind, place, file: None })
+}
+
+fn kind(transport: Transport) -> Kind {
+    match transport.boundaries() {
+        Boundaries::None | Boundaries::Records => Kind::Listener(transport),
+        Boundaries::Datagrams => Kind::Datagrams(transport),
+    }
+}
+
+fn backlog(keep: Keep, transport: Transport) -> i32 {
+    match (keep, transport) {
+        (Keep::Open { .. }, _) => BACKLOG,
+        (Keep::Once, Transport::UnixStream | Transport::UnixRecords) => 5,
+        (Keep::Once, _) => 1,
+    }
+}
+
+/// An address and a port as messages name them.
+pub(super) fn named(at: SocketAddr, lookup: Lookup) -> String {
+    format!("{} {}", label(at, lookup), at.port())
+}
+
+/// Debian names a UNIX listener twice.
+fn tell(opened: &Opened, transport: Transport, console: &Console) {
+    let is_unix = matches!(
+        transport,
+        Transport::UnixStream | Transport::UnixDatagram | Transport::UnixRecords
+    );
+    match opened.kind {
+        Kind::Datagrams(_) => console.inform(&Notice::Bound(&opened.place)),
+        Kind::Listener(_) => {
+            if is_unix {
+                console.inform(&Notice::Bound(&opened.place));
+            }
+            console.inform(&Notice::Listening(&opened.place));
+        }
+        Kind::Connection(_) => {}
+    }
+}
+
+fn announce_all(opened: &Opened, wanted: &Announce) -> Result<(), Error> {
+    let port = local_address(&opened.socket).ok().and_then(|at| at.as_ip()).map(|at| at.port());
+    let line = port.map_or_else(|| format!("{}\n", opened.place), |port| format!("{port}\n"));
+    if let Some(path) = &wanted.port_file {
+        announce::to_file(path, &line).map_err(Error::doing("--port-file"))?;
+    }
+    if let Some(number) = wanted.ready_fd {
+        announce::to_descriptor(number, &line).map_err(Error::doing("--ready-fd"))?;
+    }
+    announce::to_service_manager().map_err(Error::doing("NOTIFY_SOCKET"))
+}
+
+/// Clients that may wait to be accepted with `-k`; the kernel cuts it to net.core.somaxconn.
+const BACKLOG: i32 = 4096;

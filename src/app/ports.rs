@@ -1,0 +1,206 @@
+//! The destinations that are still to be dialed, one after another over the same stdin.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::dial::{Dial, Number, Target};
+use super::job::{Connect, Destination};
+use super::{Alarm, Loop};
+use crate::error::{Error, escape};
+use crate::reactor::TimerId;
+use crate::sys::address::{Address, UnixName};
+use crate::sys::net::Transport;
+use crate::sys::options::Options;
+use crate::sys::resolve::{Family, Lookup, Purpose, addresses, any};
+use crate::sys::unix_path::{BoundPath, TemporaryName, make_way};
+
+/// Destinations, and the race for the current one.
+#[derive(Debug)]
+pub(super) struct Ports {
+    connect: Connect,
+    transport: Transport,
+    lookup: Lookup,
+    options: Options,
+    left: VecDeque<Next>,
+    pub(super) dial: Option<Dial>,
+    /// The host's addresses; empty before they are looked up.
+    resolved: Vec<Target>,
+    /// When patience with the first destination ends: looking its host up counts too.
+    deadline: Option<Instant>,
+    /// Until when the next one has to wait (`-i`).
+    pause: Option<TimerId>,
+    /// The name of a datagram client without one.
+    temporary: Option<TemporaryName>,
+    /// The name that a client was told to have, and its file once there is one.
+    bound_name: Option<UnixName>,
+    bound_file: Option<BoundPath>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Port(u16),
+    Exact,
+}
+
+impl Ports {
+    pub(super) fn new(
+        connect: Connect,
+        transport: Transport,
+        lookup: Lookup,
+        options: Options,
+        now: Instant,
+    ) -> Self {
+        let left = match &connect.to {
+            Destination::Host { ports, .. } => ports.iter().copied().map(Next::Port).collect(),
+            Destination::Exact { .. } => VecDeque::from([Next::Exact]),
+        };
+        let deadline = connect.timeout.map(|timeout| now + timeout);
+        Self {
+            connect,
+            transport,
+            lookup,
+            options,
+            left,
+            dial: None,
+            resolved: Vec::new(),
+            deadline,
+            pause: None,
+            temporary: None,
+            bound_name: None,
+            bound_file: None,
+        }
+    }
+
+    /// There is no destination after the current one.
+    pub(super) fn is_at_the_last(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// The next destination may be dialed.
+    pub(super) fn is_ready_for_next(&self) -> bool {
+        self.dial.is_none() && self.pause.is_none()
+    }
+
+    /// The pause is over.
+    pub(super) fn end_pause(&mut self) {
+        self.pause = None;
+    }
+
+    /// Lines the next destination up; `None` if there is none.
+    ///
+    /// # Errors
+    /// Its host has no address that could be used.
+    pub(super) fn next(
+        &mut self,
+        reactor: &mut Loop,
+    ) -> Result<Option<(Dial, Option<Instant>)>, Error> {
+        let Some(next) = self.left.pop_front() else { return Ok(None) };
+        let (port, targets) = match next {
+            Next::Port(port) => (Some(port), self.targets(port)?),
+            Next::Exact => (None, vec![self.exact()?]),
+        };
+        let host = match &self.connect.to {
+            Destination::Host { host, .. } => host.clone(),
+            Destination::Exact { address, .. } => address.to_string(),
+        };
+        let number = Number { host, port, transport: self.transport, numeric: self.lookup.numeric };
+        let deadline = self.deadline.take();
+        let timeout = self.connect.timeout;
+        let deadline = deadline.or_else(|| timeout.map(|timeout| reactor.now() + timeout));
+        Ok(Some((Dial::new(number, self.options.clone(), targets), deadline)))
+    }
+
+    /// A client's socket has its name by now: takes charge of the file.
+    pub(super) fn note_bound_file(&mut self) {
+        if let Some(name) = self.bound_name.take() {
+            self.bound_file = BoundPath::of(&name);
+        }
+    }
+
+    /// The name that was made up for a datagram client, if one was.
+    pub(super) fn temporary_address(&self) -> Option<Address> {
+        self.temporary.as_ref().map(TemporaryName::address)
+    }
+
+    /// Waits before the next destination, if that is asked for and there is one.
+    pub(super) fn pause(&mut self, reactor: &mut Loop) {
+        if let Some(interval) = self.connect.interval
+            && !self.left.is_empty()
+        {
+            self.pause = Some(reactor.set_timer(reactor.now() + interval, Alarm::NextPort));
+        }
+    }
+
+    /// The host's addresses with the local address for each, looked up once for all ports.
+    fn targets(&mut self, port: u16) -> Result<Vec<Target>, Error> {
+        if self.resolved.is_empty() {
+            self.resolved = self.resolve(port)?;
+        }
+        Ok(self.resolved.iter().map(|target| target.at_port(port)).collect())
+    }
+
+    fn resolve(&self, port: u16) -> Result<Vec<Target>, Error> {
+        let Destination::Host { host, source_host, source_port, .. } = &self.connect.to else {
+            return Ok(Vec::new());
+        };
+        let to = addresses(host, port, self.lookup, Purpose::Connect).map_err(|reason| {
+            let host = abridge(host);
+            Error::message(format!("getaddrinfo for host \"{host}\" port {port}: {reason}"))
+        })?;
+        let source_port = source_port.unwrap_or(0);
+        let from = match source_host {
+            None if source_port == 0 => {
+                return Ok(to.into_iter().map(|to| Target::new(to, None)).collect());
+            }
+            None => vec![any(Family::V4, source_port), any(Family::V6, source_port)],
+            Some(host) => addresses(host, source_port, self.lookup, Purpose::Bind)
+                .map_err(|reason| Error::message(format!("getaddrinfo: {reason}")))?,
+        };
+        let same_family =
+            |to: SocketAddr| from.iter().copied().find(|from| from.is_ipv4() == to.is_ipv4());
+        let targets: Vec<_> = to
+            .into_iter()
+            .filter_map(|to| same_family(to).map(|from| Target::new(to, Some(from))))
+            .collect();
+        if targets.is_empty() {
+            return Err(Error::message("getaddrinfo: Address family for hostname not supported"));
+        }
+        Ok(targets)
+    }
+
+    /// An address that needs no looking up. A datagram client needs a name to be answered at.
+    fn exact(&mut self) -> Result<Target, Error> {
+        let Destination::Exact { address, source } = &self.connect.to else {
+            return Err(Error::Silent);
+        };
+        let from = match source {
+            Some(source) => {
+                if let Address::Unix(name) = source {
+                    make_way(name).map_err(Error::doing(name.to_string()))?;
+                    self.bound_name = Some(name.clone());
+                }
+                Some(source.clone())
+            }
+            None if self.transport == Transport::UnixDatagram => {
+                let temporary =
+                    TemporaryName::new().map_err(Error::doing("cannot make a temporary socket"))?;
+                Some(self.temporary.insert(temporary).address())
+            }
+            None => None,
+        };
+        Ok(Target { to: address.clone(), from })
+    }
+}
+
+/// A name from the command line for one line of a message.
+fn abridge(name: &str) -> String {
+    let mut short: String = name.chars().take(LONGEST_NAME).collect();
+    if short.len() < name.len() {
+        short += "...";
+    }
+    escape(&short)
+}
+
+/// RFC 1035 allows a name 255 bytes.
+const LONGEST_NAME: usize = 255;

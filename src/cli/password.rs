@@ -1,0 +1,322 @@
+//! The password of `-S`: asked for on the terminal, or read from a file.
+//!
+//! Owns: the dialogue, the little of line editing it needs, and that no copy of the password stays in
+//! memory. Must not know: what the password is for, beyond its name and the most bytes it may have.
+//!
+//! While the question stands, the terminal is switched to single bytes without echo *and without
+//! signals*: Ctrl-C arrives as a byte, so the terminal is put back in order before the program dies of
+//! it. The controlling terminal is asked and not stdin, which belongs to the peer.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, SpecialCodes, Termios, tcgetattr, tcsetattr,
+};
+
+use super::quoted;
+use crate::error::Error;
+use crate::sys::options::Md5Key;
+
+/// Asks at the terminal. What is longer than Debian's netcat takes is cut as there.
+///
+/// # Errors
+/// There is no terminal, or nothing was typed; or the signal whose key was hit.
+pub(super) fn typed() -> Result<Md5Key, Error> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty");
+    let answer = terminal.and_then(|mut terminal| ask(&mut terminal));
+    match answer {
+        Ok(Answer::Line(secret)) => key(secret.start(LONGEST_TYPED)),
+        Ok(Answer::Signal(number)) => Err(Error::Signal(number)),
+        Err(_) => Err(Error::message(format!("Unable to read {NAME}"))),
+    }
+}
+
+/// The first line of a file, without its line break.
+///
+/// # Errors
+/// The file cannot be read; the line is empty or too long.
+pub(super) fn in_file(path: &OsStr) -> Result<Md5Key, Error> {
+    // Room for a line break behind the longest password, and a byte more than that is no password.
+    let mut secret = Secret::with_room_for(Md5Key::MAX_LEN + 1);
+    let read = File::open(path).and_then(|file| secret.fill_from(file));
+    read.map_err(Error::doing(quoted(&path.to_string_lossy())))?;
+    let line = secret.0.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    key(line)
+}
+
+fn key(password: &[u8]) -> Result<Md5Key, Error> {
+    if password.is_empty() {
+        return Err(Error::message(format!("{NAME} is empty")));
+    }
+    Md5Key::new(password).ok_or_else(|| {
+        Error::message(format!("{NAME} too long: more than {} bytes", Md5Key::MAX_LEN))
+    })
+}
+
+enum Answer {
+    Line(Secret),
+    Signal(i32),
+}
+
+fn ask(terminal: &mut File) -> io::Result<Answer> {
+    let typing = Typing::begin(&*terminal)?;
+    let asked = terminal.write_all(format!("{NAME}: ").as_bytes());
+    let answer = asked.and_then(|()| typing.read(terminal));
+    typing.end(&*terminal)?;
+    // The line break that was not echoed.
+    terminal.write_all(b"\n")?;
+    answer
+}
+
+/// A terminal that gives single bytes.
+struct Typing {
+    before: Termios,
+}
+
+impl Typing {
+    /// What was typed before the question is no answer to it, and thrown away.
+    fn begin(terminal: impl AsFd) -> io::Result<Self> {
+        let before = tcgetattr(&terminal)?;
+        let mut during = before.clone();
+        during.local_modes -=
+            LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;
+        during.special_codes[SpecialCodeIndex::VMIN] = 1;
+        during.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&terminal, OptionalActions::Flush, &during)?;
+        Ok(Self { before })
+    }
+
+    fn end(&self, terminal: impl AsFd) -> io::Result<()> {
+        Ok(tcsetattr(terminal, OptionalActions::Drain, &self.before)?)
+    }
+
+    fn read(&self, terminal: &mut File) -> io::Result<Answer> {
+        let mut secret = Secret::with_room_for(LONGEST_LINE);
+        loop {
+            let mut byte = [0];
+            // At the end of the file the terminal is gone.
+            terminal.read_exact(&mut byte)?;
+            match Key::of(byte[0], &self.before.special_codes) {
+                Key::Enter => return Ok(Answer::Line(secret)),
+                Key::Signal(number) => return Ok(Answer::Signal(number)),
+                Key::Erase => secret.erase_character(),
+                Key::Kill => secret.wipe(),
+                Key::Byte(byte) => secret.push(byte),
+            }
+        }
+    }
+}
+
+/// What a byte from the terminal means.
+#[derive(Debug, PartialEq, Eq)]
+enum Key {
+    Enter,
+    Signal(i32),
+    Erase,
+    Kill,
+    Byte(u8),
+}
+
+impl Key {
+    /// By the keys that the user has set, stty(1).
+    fn of(byte: u8, keys: &SpecialCodes) -> Self {
+        // 0 stands for no key.
+        let is = |which| byte != 0 && byte == keys[which];
+        if byte == b'\n' || byte == b'\r' || is(SpecialCodeIndex::VEOF) {
+            Self::Enter
+        } else if is(SpecialCodeIndex::VINTR) {
+            Self::Signal(libc::SIGINT)
+        } else if is(SpecialCodeIndex::VQUIT) {
+            Self::Signal(libc::SIGQUIT)
+        } else if is(SpecialCodeIndex::VERASE) {
+            Self::Erase
+        } else if is(SpecialCodeIndex::VKILL) {
+            Self::Kill
+        } else {
+            Self::Byte(byte)
+        }
+    }
+}
+
+/// Bytes that are overwritten when they are no longer needed. They never move, for the room is all
+/// there from the beginning.
+struct Secret(Vec<u8>);
+
+impl Secret {
+    fn with_room_for(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    fn fill_from(&mut self, mut file: impl Read) -> io::Result<()> {
+        while self.has_room() && !self.0.contains(&b'\n') {
+            let mut byte = [0];
+            match file.read(&mut byte) {
+                Ok(0) => return Ok(()),
+                Ok(_) => self.push(byte[0]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.len() < self.0.capacity()
+    }
+
+    fn push(&mut self, byte: u8) {
+        if self.has_room() {
+            self.0.push(byte);
+        }
+    }
+
+    /// A character of UTF-8 is a byte and those behind it that continue it.
+    fn erase_character(&mut self) {
+        while self.0.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+    }
+
+    fn wipe(&mut self) {
+        self.0.resize(self.0.capacity(), 0);
+        self.0.fill(0);
+        // So that the zeros look needed.
+        black_box(&mut self.0).clear();
+    }
+
+    fn start(&self, longest: usize) -> &[u8] {
+        &self.0[..self.0.len().min(longest)]
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+const NAME: &str = "TCP MD5SIG password";
+
+/// Debian's netcat has room for a key of 80 bytes and keeps one for the end of the string.
+const LONGEST_TYPED: usize = Md5Key::MAX_LEN - 1;
+
+/// `MAX_CANON`: no terminal gives a longer line.
+const LONGEST_LINE: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::thread;
+
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    use super::*;
+
+    /// A user who types as soon as there is a question. Gives the answer, what the screen shows, and
+    /// whether the terminal is as it was.
+    fn dialogue(keys: &[u8]) -> (Answer, String, bool) {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("pseudo-terminal");
+        grantpt(&keyboard).expect("grant");
+        unlockpt(&keyboard).expect("unlock");
+        let name = ptsname(&keyboard, Vec::new()).expect("name");
+        let terminal = open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("terminal");
+        let (mut keyboard, mut terminal) = (File::from(keyboard), File::from(terminal));
+        let before = tcgetattr(&terminal).expect("modes");
+
+        let (answer, screen) = thread::scope(|scope| {
+            let user = scope.spawn(|| {
+                let mut screen = Vec::new();
+                let mut byte = [0];
+                while !screen.ends_with(b"\r\n") {
+                    keyboard.read_exact(&mut byte).expect("screen");
+                    screen.push(byte[0]);
+                    if screen.ends_with(b": ") {
+                        keyboard.write_all(keys).expect("typed");
+                    }
+                }
+                screen
+            });
+            let answer = ask(&mut terminal).expect("answered");
+            (answer, user.join().expect("user"))
+        });
+        let after = tcgetattr(&terminal).expect("modes");
+        let restored = after.local_modes == before.local_modes
+            && format!("{:?}", after.special_codes) == format!("{:?}", before.special_codes);
+        (answer, String::from_utf8_lossy(&screen).into_owned(), restored)
+    }
+
+    #[track_caller]
+    fn line(keys: &[u8]) -> Vec<u8> {
+        let (answer, screen, restored) = dialogue(keys);
+        assert_eq!(screen, "TCP MD5SIG password: \r\n");
+        assert!(restored, "the terminal is not what it was");
+        match answer {
+            Answer::Line(secret) => secret.0.clone(),
+            Answer::Signal(number) => panic!("signal {number}"),
+        }
+    }
+
+    #[test]
+    fn a_password_is_asked_for_without_echo() {
+        assert_eq!(line(b"secret word\r"), b"secret word");
+        assert_eq!(line(b"\n"), b"");
+        assert_eq!(line(b"end of file\x04"), b"end of file");
+    }
+
+    #[test]
+    fn a_password_can_be_corrected() {
+        assert_eq!(line("ab\u{7f}c\u{20ac}\u{7f}d\n".as_bytes()), b"acd");
+        assert_eq!(line(b"\x7f\x7fa\n"), b"a");
+        assert_eq!(line(b"wrong\x15right\n"), b"right");
+    }
+
+    #[test]
+    fn the_keys_of_signals_leave_the_terminal_in_order() {
+        for (keys, signal) in [(b"x\x03", libc::SIGINT), (b"x\x1c", libc::SIGQUIT)] {
+            let (answer, _, restored) = dialogue(keys);
+            assert!(matches!(answer, Answer::Signal(number) if number == signal));
+            assert!(restored);
+        }
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_read_and_cut() {
+        let mut secret = Secret::with_room_for(LONGEST_LINE);
+        for _ in 0..10_000 {
+            secret.push(b'x');
+        }
+        assert_eq!(secret.start(LONGEST_TYPED), [b'x'; 79]);
+    }
+
+    fn file(content: &[u8]) -> Result<Md5Key, String> {
+        let file = tempfile::NamedTempFile::new().expect("file");
+        fs::write(file.path(), content).expect("written");
+        in_file(file.path().as_os_str()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_password_of_a_file_is_its_first_line() {
+        let key = |password: &[u8]| Md5Key::new(password).ok_or(String::new());
+        assert_eq!(file(b"secret"), key(b"secret"));
+        assert_eq!(file(b"secret\n"), key(b"secret"));
+        assert_eq!(file(b"se\xffcret \r\nnot this\n"), key(b"se\xffcret \r"));
+        assert_eq!(file(&[b'x'; 80]), key(&[b'x'; 80]));
+        assert_eq!(file(&[&[b'x'; 80][..], b"\n"].concat()), key(&[b'x'; 80]));
+    }
+
+    #[test]
+    fn a_file_without_a_password_is_refused() {
+        for content in [&b""[..], b"\n", b"\nsecret\n"] {
+            assert_eq!(file(content), Err("TCP MD5SIG password is empty".to_owned()));
+        }
+        let too_long = Err("TCP MD5SIG password too long: more than 80 bytes".to_owned());
+        assert_eq!(file(&[b'x'; 81]), too_long);
+        assert_eq!(file(&vec![b'x'; 100_000]), too_long);
+        let missing = in_file(Path::new("/no/such\nfile").as_os_str()).expect_err("missing");
+        assert_eq!(missing.to_string(), "/no/such\\u{a}file: No such file or directory");
+    }
+}

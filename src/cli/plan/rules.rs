@@ -1,0 +1,76 @@
+//! Which options need each other, and which exclude each other.
+
+use super::words::Words;
+use crate::cli::args;
+use crate::error::Error;
+
+/// # Errors
+/// The first rule that is broken, in the order they stand here.
+pub(super) fn check(words: Words<'_>) -> Result<(), Error> {
+    for (needed, by) in NEEDS {
+        if words.has(by) && !words.has(needed) {
+            return Err(needs(needed, by));
+        }
+    }
+    for by in [args::UDP_SIZE, args::UDP_LINE] {
+        // Records are cut like datagrams.
+        if words.has(by) && !words.has(args::UDP) && !words.has(args::SEQPACKET) {
+            return Err(needs(args::UDP, by));
+        }
+    }
+    for (one, other) in EXCLUSIONS {
+        if words.has(one) && words.has(other) {
+            let (one, other) = (args::spelled(one), args::spelled(other));
+            return Err(Error::message(format!("cannot use {one} and {other}")));
+        }
+    }
+    if words.has(args::UNIX) && words.has(args::SOURCE_PORT) {
+        return Err(Error::message(PORT_WITH_UNIX));
+    }
+    if words.has(args::DCCP) {
+        // Debian's netcat has nothing but the exit status to say it with.
+        return Err(Error::message("socket: Socket type not supported"));
+    }
+    Ok(())
+}
+
+fn needs(needed: &str, by: &str) -> Error {
+    let (needed, by) = (args::spelled(needed), args::spelled(by));
+    Error::message(format!("must use {needed} with {by}"))
+}
+
+/// The first is needed by the second.
+const NEEDS: [(&str, &str); 9] = [
+    (args::LISTEN, args::KEEP_OPEN),
+    (args::KEEP_OPEN, args::MAX_CONNS),
+    (args::LISTEN, args::EXCLUSIVE),
+    (args::LISTEN, args::PORT_FILE),
+    (args::LISTEN, args::READY_FD),
+    (args::LISTEN, args::JOIN),
+    (args::UDP, args::JOIN),
+    (args::KEEP_OPEN, args::UDP_REPLY),
+    (args::UDP, args::UDP_REPLY),
+];
+
+const EXCLUSIONS: [(&str, &str); 16] = [
+    (args::SHUTDOWN, args::NO_SHUTDOWN),
+    (args::EXIT_ON_CLOSE, args::HALF_CLOSE),
+    (args::SEND_ONLY, args::RECV_ONLY),
+    (args::SEND_ONLY, args::NO_STDIN),
+    (args::DCCP, args::UNIX),
+    (args::PASS_FD, args::UNIX),
+    // One transport, that is; `-u` with `-U` is one of its own.
+    (args::UDP, args::SEQPACKET),
+    (args::UDP, args::VSOCK),
+    (args::UDP, args::MPTCP),
+    (args::UNIX, args::VSOCK),
+    (args::UNIX, args::MPTCP),
+    (args::VSOCK, args::MPTCP),
+    (args::UNIX, args::JOIN),
+    // A socket that is here already is bound already.
+    (args::FD, args::SOURCE),
+    (args::FD, args::SOURCE_PORT),
+    (args::FD, args::EXCLUSIVE),
+];
+
+pub(super) const PORT_WITH_UNIX: &str = "cannot use port with -U";

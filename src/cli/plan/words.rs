@@ -1,0 +1,71 @@
+//! What was typed, as the rules ask for it.
+
+use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use crate::cli::{args, integer};
+use crate::error::Error;
+
+/// The command line taken apart, with every value as text.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a>(&'a ArgMatches);
+
+impl<'a> Words<'a> {
+    pub(super) fn new(matches: &'a ArgMatches) -> Self {
+        Self(matches)
+    }
+
+    /// The option was typed, or another that implies it.
+    pub(super) fn has(self, id: &str) -> bool {
+        let typed = |id| self.0.value_source(id) == Some(ValueSource::CommandLine);
+        typed(id) || IMPLICATIONS.iter().any(|&(other, implied)| implied == id && typed(other))
+    }
+
+    /// A value of any bytes.
+    pub(super) fn raw(self, id: &str) -> Option<&'a OsStr> {
+        self.0.get_one::<OsString>(id).map(OsString::as_os_str)
+    }
+
+    pub(super) fn value(self, id: &str, noun: &str) -> Result<Option<&'a str>, Error> {
+        self.raw(id).map(|value| text(noun, value)).transpose()
+    }
+
+    /// Every value of an option that may be repeated.
+    pub(super) fn values(self, id: &str, noun: &str) -> Result<Vec<&'a str>, Error> {
+        let values = self.0.get_many::<OsString>(id).into_iter().flatten();
+        values.map(|value| text(noun, value)).collect()
+    }
+
+    pub(super) fn number<T>(
+        self,
+        id: &str,
+        noun: &str,
+        range: RangeInclusive<T>,
+    ) -> Result<Option<T>, Error>
+    where
+        T: TryFrom<u64> + PartialOrd,
+    {
+        let Some(value) = self.value(id, noun)? else { return Ok(None) };
+        integer(value, range).map(Some).map_err(|misfit| misfit.of(noun, value))
+    }
+
+    pub(super) fn operands(self) -> Vec<&'a OsStr> {
+        let operands = self.0.get_many::<OsString>(args::OPERANDS);
+        operands.into_iter().flatten().map(OsString::as_os_str).collect()
+    }
+}
+
+pub(super) fn text<'a>(noun: &str, value: &'a OsStr) -> Result<&'a str, Error> {
+    value.to_str().ok_or_else(|| Error::message(format!("{noun} is not valid UTF-8")))
+}
+
+/// The first of two options says the second too.
+const IMPLICATIONS: [(&str, &str); 2] = [(args::FD, args::LISTEN), (args::SEQPACKET, args::UNIX)];
+
+// The nouns of messages that more than one rule has, Debian's where Debian has the option.
+pub(super) const HOST: &str = "host name";
+pub(super) const PORT: &str = "port number";
+pub(super) const SOURCE_ADDRESS: &str = "source address";

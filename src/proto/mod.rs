@@ -1,0 +1,127 @@
+//! Protocols that change bytes on their way, written without any I/O: slices in, slices out.
+//!
+//! ```text
+//!  stdin  ──▶ outbound ──▶ wire
+//!  stdout ◀── inbound  ◀── wire      reply ──▶ wire: what the protocol itself answers
+//! ```
+//!
+//! Owns: the one shape all of them have, [`Layer`], and their order, [`Stack`]. Must not know:
+//! sockets, buffers, readiness, time, sessions.
+//!
+//! Invariant: what comes out depends on the bytes only, never on how they were cut into calls.
+//!
+//! Read next: `proto/crlf.rs`, the smallest layer; `proto/telnet.rs`, one with states and answers.
+
+use std::fmt::Debug;
+
+mod crlf;
+mod telnet;
+
+pub use crlf::Crlf;
+pub use telnet::Telnet;
+
+/// How far one call of a layer came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Bytes taken from the front of the input. The rest must be offered again.
+    pub taken: usize,
+    /// Bytes written to the front of the output.
+    pub given: usize,
+}
+
+/// Stands between stdin/stdout and the wire for the whole session, both ways.
+///
+/// A call takes only what fits: that is the back-pressure. Each implementation promises, and callers
+/// may build on it:
+/// * With input to take and room for at least [`ROOM`] bytes, a call takes or gives something, so
+///   calling until the input is gone comes to an end.
+/// * The same bytes come out for every way to cut the input and for every room of at least [`ROOM`].
+/// * Output beyond `given` and input beyond `taken` are as if the call had not seen them.
+/// * No input makes it panic, and it stores no bytes: with input whose end never comes it keeps a
+///   state and nothing else. There is nothing to flush at an end of file.
+///
+/// Callers must not assume that `taken` and `given` are equal, or that both move: a protocol's own
+/// bytes are taken and give nothing. A layer that keeps bytes (TLS) will have to add to this trait
+/// how it says so.
+pub trait Layer: Debug {
+    /// Bytes of ours on their way to the wire: takes a prefix of `input`, writes a prefix of `output`.
+    fn outbound(&mut self, input: &[u8], output: &mut [u8]) -> Passed;
+
+    /// Bytes of the peer on their way to stdout. What the protocol itself answers is appended to
+    /// `reply`: at most two bytes more than this call has taken, and over a whole session never more
+    /// than was taken. A caller that takes no more while answers wait for the wire bounds them.
+    fn inbound(&mut self, input: &[u8], output: &mut [u8], reply: &mut Vec<u8>) -> Passed;
+}
+
+/// The layers of one session, from the user to the wire: CRLF, then telnet.
+///
+/// There is no buffer between the two because none is needed: CRLF changes what goes out, telnet what
+/// comes in, and each is silent the other way. So every direction has at most one layer that does
+/// anything, and the stack calls that one alone. A layer that changes both ways (TLS) is not a third
+/// field here: it stands between this stack and the wire, with a buffer before it.
+#[derive(Debug, Default)]
+pub struct Stack {
+    /// `-C`.
+    pub crlf: Option<Crlf>,
+    /// `-t`.
+    pub telnet: Option<Telnet>,
+}
+
+impl Stack {
+    /// No layer at all: bytes may as well go around the stack.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.crlf.is_none() && self.telnet.is_none()
+    }
+}
+
+impl Layer for Stack {
+    fn outbound(&mut self, input: &[u8], output: &mut [u8]) -> Passed {
+        match &mut self.crlf {
+            Some(crlf) => crlf.outbound(input, output),
+            None => Passed::unchanged(input, output),
+        }
+    }
+
+    fn inbound(&mut self, input: &[u8], output: &mut [u8], reply: &mut Vec<u8>) -> Passed {
+        match &mut self.telnet {
+            Some(telnet) => telnet.inbound(input, output, reply),
+            None => Passed::unchanged(input, output),
+        }
+    }
+}
+
+/// What layers are written with. Each method goes on where the last one stopped.
+impl Passed {
+    /// Passes on as much of the input as fits.
+    fn unchanged(input: &[u8], output: &mut [u8]) -> Self {
+        let n = input.len().min(output.len());
+        output[..n].copy_from_slice(&input[..n]);
+        Self { taken: n, given: n }
+    }
+
+    /// Passes bytes on until `stop` is next, the input is gone or the output full.
+    fn pass_until(&mut self, stop: u8, input: &[u8], output: &mut [u8]) {
+        let (rest, room) = (&input[self.taken..], &mut output[self.given..]);
+        // Never looks further than it can write: with little room that would make the cost quadratic.
+        let reach = &rest[..rest.len().min(room.len())];
+        let run = reach.iter().position(|&byte| byte == stop).unwrap_or(reach.len());
+        room[..run].copy_from_slice(&reach[..run]);
+        self.taken += run;
+        self.given += run;
+    }
+
+    /// Writes all of `bytes` and says true, or has no room for all and writes none.
+    fn give(&mut self, bytes: &[u8], output: &mut [u8]) -> bool {
+        let Some(room) = output[self.given..].get_mut(..bytes.len()) else { return false };
+        room.copy_from_slice(bytes);
+        self.given += bytes.len();
+        true
+    }
+}
+
+/// The least room in which every layer gets on: the longest piece that is given whole, CR LF.
+pub const ROOM: usize = 2;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Descriptors that the parent has left open for us, by number: inetd, systemd, a test's pipe.
+//!
+//! A number from the command line says nothing about who owns the descriptor, so it is never adopted;
+//! the kernel is asked for a duplicate, which is ours.
+
+use std::env;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
+use rustix::net::{AddressFamily, SocketType};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+use super::net::Transport;
+
+/// A duplicate of descriptor `number`.
+///
+/// # Errors
+/// `EBADF`: it is not open; others where the kernel has no `pidfd_getfd(2)` or a filter forbids it.
+pub fn duplicate(number: i32) -> io::Result<OwnedFd> {
+    let standard = match number {
+        0 => Some(rustix::stdio::stdin()),
+        1 => Some(rustix::stdio::stdout()),
+        2 => Some(rustix::stdio::stderr()),
+        _ => None,
+    };
+    if let Some(fd) = standard {
+        return Ok(fcntl_dupfd_cloexec(fd, 3)?);
+    }
+    let ourselves = pidfd_open(getpid(), PidfdFlags::empty())?;
+    Ok(pidfd_getfd(ourselves, number, PidfdGetfdFlags::empty())?)
+}
+
+/// The number of the first socket that systemd has opened for us, `sd_listen_fds(3)`.
+#[must_use]
+pub fn activated() -> Option<i32> {
+    let number = |name: &str| env::var(name).ok()?.parse::<i32>().ok();
+    let meant_for_us = number("LISTEN_PID")? == getpid().as_raw_nonzero().get();
+    (meant_for_us && number("LISTEN_FDS")? > 0).then_some(FIRST_ACTIVATED)
+}
+
+/// What an inherited socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It listens.
+    Listener(Transport),
+    /// It has no connections.
+    Datagrams(Transport),
+    /// It is a connection.
+    Connection(Transport),
+}
+
+/// Finds out what an inherited socket is.
+///
+/// # Errors
+/// `ENOTSOCK`: it is none; `EPROTONOSUPPORT`: of a kind we do not know.
+pub fn kind(fd: &impl AsFd) -> io::Result<Kind> {
+    let transport = match (socket_domain(fd)?, socket_type(fd)?) {
+        (AddressFamily::UNIX, SocketType::STREAM) => Transport::UnixStream,
+        (AddressFamily::UNIX, SocketType::DGRAM) => Transport::UnixDatagram,
+        (AddressFamily::UNIX, SocketType::SEQPACKET) => Transport::UnixRecords,
+        (AddressFamily::INET | AddressFamily::INET6, SocketType::DGRAM) => Transport::Udp,
+        (AddressFamily::INET | AddressFamily::INET6, SocketType::STREAM) => Transport::Tcp,
+        (AddressFamily::VSOCK, SocketType::STREAM) => Transport::Vsock,
+        _ => return Err(io::Error::from_raw_os_error(libc::EPROTONOSUPPORT)),
+    };
+    Ok(match transport {
+        Transport::Udp | Transport::UnixDatagram => Kind::Datagrams(transport),
+        _ if socket_acceptconn(fd)? => Kind::Listener(transport),
+        _ => Kind::Connection(transport),
+    })
+}
+
+/// `SD_LISTEN_FDS_START`.
+const FIRST_ACTIVATED: i32 = 3;

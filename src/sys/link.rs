@@ -1,0 +1,112 @@
+//! What a session talks through: one peer, or a crowd of them. Both are a wire to it.
+
+use std::io;
+use std::time::Instant;
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+
+use super::crowd::Crowd;
+use super::net::Socket;
+use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
+
+/// A connection, or a socket that stands for many.
+#[derive(Debug)]
+pub enum Link {
+    /// One peer.
+    Peer(Socket),
+    /// Everybody who sends.
+    Crowd(Crowd),
+}
+
+impl Link {
+    /// Has the kernel hold little that is not sent yet, so that a slow peer is seen to be slow and not
+    /// to be stalled. It is a wish: not every kind of socket knows it.
+    pub fn keep_unsent_short(&self) {
+        match self {
+            Self::Peer(socket) => socket.keep_unsent_short(),
+            Self::Crowd(_) => {}
+        }
+    }
+}
+
+impl ByteSource for Link {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        match self {
+            Self::Peer(socket) => socket.try_read(into),
+            Self::Crowd(crowd) => crowd.try_read(into),
+        }
+    }
+}
+
+impl ByteSink for Link {
+    fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
+        match self {
+            Self::Peer(socket) => socket.try_write(from),
+            Self::Crowd(crowd) => crowd.try_write(from),
+        }
+    }
+}
+
+impl Wire for Link {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        match self {
+            Self::Peer(socket) => socket.shutdown_write(),
+            Self::Crowd(crowd) => crowd.shutdown_write(),
+        }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        match self {
+            Self::Peer(socket) => socket.take_error(),
+            Self::Crowd(crowd) => crowd.take_error(),
+        }
+    }
+
+    fn has_destination(&self) -> bool {
+        match self {
+            Self::Peer(socket) => socket.has_destination(),
+            Self::Crowd(crowd) => crowd.has_destination(),
+        }
+    }
+
+    fn begin_turn(&mut self, now: Instant) {
+        match self {
+            Self::Peer(socket) => socket.begin_turn(now),
+            Self::Crowd(crowd) => crowd.begin_turn(now),
+        }
+    }
+}
+
+impl Source for Link {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Peer(socket) => socket.register(registry, token, interest),
+            Self::Crowd(crowd) => crowd.register(registry, token, interest),
+        }
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Peer(socket) => socket.reregister(registry, token, interest),
+            Self::Crowd(crowd) => crowd.reregister(registry, token, interest),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Self::Peer(socket) => socket.deregister(registry),
+            Self::Crowd(crowd) => crowd.deregister(registry),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The documents, held against the program and the tree: every option has its place in them, they
+//! name no other, and what they point at is there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[test]
+fn the_man_page_has_every_option_and_no_other() {
+    assert_same(&options_of_the_program(), &options_of_the_man_page(), "docs/nc.1");
+}
+
+#[test]
+fn the_readme_has_every_option_and_no_other() {
+    let readme = read("README.md");
+    assert_same(&options_of_the_program(), &options_of(section(&readme, "Options")), "README.md");
+}
+
+#[test]
+fn the_compatibility_tables_have_every_option() {
+    let listed = options_of(&read("docs/compatibility.md"));
+    let missing: Vec<_> = options_of_the_program().difference(&listed).cloned().collect();
+    assert!(missing.is_empty(), "docs/compatibility.md has no row for {missing:?}");
+}
+
+#[test]
+fn the_compatibility_tables_tell_what_exists() {
+    let page = read("docs/compatibility.md");
+    let known = options_of_the_program();
+    let mut rows = 0;
+    for tool in ["Debian's nc", "ncat", "nc.traditional", "busybox", "toybox"] {
+        for Row { options, last } in table(section(&page, tool)) {
+            rows += 1;
+            let exists = match last.split([' ', ':', ',', ';']).next() {
+                Some("same" | "differs") => true,
+                Some("not") => false,
+                _ => panic!("{tool}: {options:?} has no verdict: {last:?}"),
+            };
+            for option in options {
+                assert_eq!(known.contains(&option), exists, "{tool}: {option} is called {last:?}");
+            }
+        }
+    }
+    assert!(rows > 100, "only {rows} rows were read");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut seen = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("page");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            seen += 1;
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let there = match file {
+                "" => page.clone(),
+                file => page.parent().expect("folder").join(file),
+            };
+            assert!(there.exists(), "{}: no {target}", page.display());
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&there).expect("page");
+                let found = headings(&text).any(|name| anchor(name) == heading);
+                assert!(found, "{}: no heading for {target}", page.display());
+            }
+        }
+    }
+    assert!(seen > 5, "only {seen} links were read");
+}
+
+/// A path may be written from the root or from `src`.
+#[test]
+fn every_source_file_that_is_named_exists() {
+    let mut seen = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("page");
+        for word in text.split('`').skip(1).step_by(2) {
+            let is_rust = Path::new(word).extension().is_some_and(|ending| ending == "rs");
+            let names_a_file = word.starts_with("src/") || word.starts_with("tests/") || is_rust;
+            if !names_a_file {
+                continue;
+            }
+            seen += 1;
+            let exists =
+                [root().join(word), root().join("src").join(word)].iter().any(|at| at.exists());
+            assert!(exists, "{}: there is no {word}", page.display());
+        }
+    }
+    assert!(seen > 20, "only {seen} paths were read");
+}
+
+/// Every module is in the map, but for tests.
+#[test]
+fn every_module_is_in_the_architecture() {
+    let page = read("docs/architecture.md");
+    let src = root().join("src");
+    for file in sources(&src) {
+        let path = file.strip_prefix(&src).expect("in src").display().to_string();
+        let is_test = path.contains("tests") || path.ends_with("lab.rs");
+        assert!(
+            is_test || page.contains(&format!("`{path}`")),
+            "docs/architecture.md does not name {path}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs mandoc"]
+fn the_man_page_is_well_formed() {
+    let lint = Command::new("mandoc")
+        .args(["-Tlint", "-Wwarning", "docs/nc.1"])
+        .current_dir(root())
+        .output()
+        .expect("mandoc");
+    assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
+}
+
+type Options = BTreeSet<String>;
+
+fn assert_same(known: &Options, documented: &Options, page: &str) {
+    let missing: Vec<_> = known.difference(documented).collect();
+    let unknown: Vec<_> = documented.difference(known).collect();
+    assert!(missing.is_empty(), "{page} lacks {missing:?}");
+    assert!(unknown.is_empty(), "{page} has {unknown:?}, which the program does not know");
+}
+
+/// The left column of `nc --help`.
+fn options_of_the_program() -> Options {
+    let help = Command::new(env!("CARGO_BIN_EXE_nc")).arg("--help").output().expect("nc");
+    let help = String::from_utf8(help.stdout).expect("text");
+    let entries = help.lines().filter(|line| {
+        let entry = line.trim_start();
+        // What stands further to the right is explanation.
+        entry.starts_with('-') && line.len() - entry.len() <= 6
+    });
+    let columns = entries.filter_map(|line| line.trim_start().split("  ").next());
+    let options: Options = columns.flat_map(|column| column.split(", ")).map(bare).collect();
+    assert!(options.len() > 50, "only {options:?} were read");
+    options
+}
+
+/// The words that the `Fl` macro makes options of: `Fl -udp` is `--udp`, `Fl luk` three letters.
+fn options_of_the_man_page() -> Options {
+    let page = read("docs/nc.1");
+    let mut options = Options::new();
+    for line in page.lines().filter(|line| line.starts_with('.')) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        for pair in words.windows(2).filter(|pair| pair[0].trim_start_matches('.') == "Fl") {
+            match pair[1].strip_prefix('-') {
+                Some(_) => options.extend([format!("-{}", pair[1])]),
+                None => options.extend(pair[1].chars().map(|letter| format!("-{letter}"))),
+            }
+        }
+    }
+    options
+}
+
+/// An option without its value: `--keepalive[=<SECS>]`, `--verbose...`, `-s ADDR`.
+fn bare(option: &str) -> String {
+    option.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+}
+
+/// A row of a table: the options of its first cells, and its last cell.
+struct Row {
+    options: Vec<String>,
+    last: String,
+}
+
+/// The part of a page under the heading that starts so, up to the next one of its rank.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let mut sections = page.split("\n## ").skip(1);
+    let found = sections.find(|section| section.starts_with(heading));
+    found.unwrap_or_else(|| panic!("no section {heading}"))
+}
+
+/// The options that tables have in their first cells.
+fn options_of(text: &str) -> Options {
+    table(text).into_iter().flat_map(|row| row.options).collect()
+}
+
+/// The rows that begin with an option.
+fn table(text: &str) -> Vec<Row> {
+    let rows = text.lines().filter(|line| line.starts_with("| `-"));
+    rows.map(|line| {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let words = cells.iter().take_while(|cell| cell.starts_with("`-"));
+        let words = words.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        Row {
+            options: words.filter(|word| word.starts_with('-')).map(bare).collect(),
+            last: cells.last().copied().unwrap_or_default().to_owned(),
+        }
+    })
+    .collect()
+}
+
+fn headings(page: &str) -> impl Iterator<Item = &str> {
+    page.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim())
+}
+
+/// As GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+fn pages() -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join("docs")).expect("docs");
+    let docs = entries.map(|entry| entry.expect("entry").path());
+    let mut pages: Vec<_> =
+        docs.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect();
+    pages.push(root().join("README.md"));
+    pages
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("folder") {
+        let path = entry.expect("entry").path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn read(page: &str) -> String {
+    fs::read_to_string(root().join(page)).expect("page")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
