@@ -468,11 +468,22 @@ impl<'a> App<'a> {
         let peer = Address::from(sender.clone());
         let name = peer.as_ip().map_or_else(|| peer.to_string(), |peer| named(peer, self.lookup));
         self.console.inform(&Notice::Accepted(&name));
-        let link = if let Some(sender) = sender.filter(|_| peer != Address::Unnamed) {
-            Link::Peer(Socket::locked(socket, sender).map_err(Error::doing("connect"))?)
-        } else {
-            self.console.complain(&"the peer has no name and cannot be answered");
-            Link::Crowd(Crowd::new(socket, Reply::First, None, self.reactor.now()))
+        // What was sent can be read, also from somebody who cannot be answered.
+        let now = self.reactor.now();
+        let unanswerable = |socket| Link::Crowd(Crowd::new(socket, Reply::First, None, now));
+        let link = match sender.filter(|_| peer != Address::Unnamed) {
+            None => {
+                self.console.complain(&"the peer has no name and cannot be answered");
+                unanswerable(socket)
+            }
+            Some(sender) => match Socket::locked(socket, sender) {
+                Ok(socket) => Link::Peer(socket),
+                Err((socket, error)) => {
+                    self.console
+                        .complain(&format!("{peer} cannot be answered: {}", reason(&error)));
+                    unanswerable(socket)
+                }
+            },
         };
         self.record.sessions += 1;
         self.hub.adopt(&mut self.reactor, link, id, peer);

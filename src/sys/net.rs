@@ -262,9 +262,11 @@ impl Socket {
     /// A bound datagram socket that is to hear and answer this sender alone.
     ///
     /// # Errors
-    /// connect(2).
-    pub fn locked(polled: Polled, sender: SocketAddrAny) -> io::Result<Self> {
-        connect(&polled, &sender)?;
+    /// connect(2): the sender has gone already. The socket comes back, with what was sent still in it.
+    pub fn locked(polled: Polled, sender: SocketAddrAny) -> Result<Self, (Polled, io::Error)> {
+        if let Err(error) = connect(&polled, &sender) {
+            return Err((polled, error.into()));
+        }
         Ok(Self {
             polled,
             boundaries: Boundaries::Datagrams,
