@@ -40,11 +40,11 @@ pub(super) fn open(job: &Job, wanted: &Listen, console: &Console) -> Result<Open
         }
         Place::Exact(address) => open_exact(job, wanted, address)?,
         Place::Inherited(number) => {
-            open_inherited(*number).map_err(Error::doing(format!("--fd {number}")))?
+            open_inherited(*number, job.lookup).map_err(Error::doing(format!("--fd {number}")))?
         }
         Place::Activated => {
             let number = inherit::activated().ok_or(Error::message("missing port number"))?;
-            open_inherited(number).map_err(Error::doing("LISTEN_FDS"))?
+            open_inherited(number, job.lookup).map_err(Error::doing("LISTEN_FDS"))?
         }
     };
     for group in &wanted.groups {
@@ -52,7 +52,7 @@ pub(super) fn open(job: &Job, wanted: &Listen, console: &Console) -> Result<Open
         joined.map_err(Error::doing(format!("cannot join {}", group.address)))?;
     }
     tell(&opened, job.transport, console);
-    announce_all(&opened, &wanted.announce)?;
+    announce_all(&opened, &wanted.announce, console)?;
     Ok(opened)
 }
 
@@ -107,7 +107,7 @@ fn open_exact(job: &Job, wanted: &Listen, at: &Address) -> Result<Opened, Error>
     Ok(Opened { socket, kind: kind(job.transport), place, file })
 }
 
-fn open_inherited(number: i32) -> std::io::Result<Opened> {
+fn open_inherited(number: i32, lookup: Lookup) -> std::io::Result<Opened> {
     let fd = inherit::duplicate(number)?;
     let kind = inherit::kind(&fd)?;
     // Only accept(2) cannot be told not to wait.
@@ -115,7 +115,8 @@ fn open_inherited(number: i32) -> std::io::Result<Opened> {
         Kind::Listener(_) => Polled::shared(fd),
         Kind::Datagrams(_) | Kind::Connection(_) => Polled::new(fd),
     };
-    let place = local_address(&socket)?.to_string();
+    let at = local_address(&socket)?;
+    let place = at.as_ip().map_or_else(|| at.to_string(), |at| named(at, lookup));
     Ok(Opened { socket, kind, place, file: None })
 }
 
@@ -157,7 +158,7 @@ fn tell(opened: &Opened, transport: Transport, console: &Console) {
     }
 }
 
-fn announce_all(opened: &Opened, wanted: &Announce) -> Result<(), Error> {
+fn announce_all(opened: &Opened, wanted: &Announce, console: &Console) -> Result<(), Error> {
     let port = local_address(&opened.socket).ok().and_then(|at| at.as_ip()).map(|at| at.port());
     let line = port.map_or_else(|| format!("{}\n", opened.place), |port| format!("{port}\n"));
     if let Some(path) = &wanted.port_file {
@@ -166,7 +167,11 @@ fn announce_all(opened: &Opened, wanted: &Announce) -> Result<(), Error> {
     if let Some(number) = wanted.ready_fd {
         announce::to_descriptor(number, &line).map_err(Error::doing("--ready-fd"))?;
     }
-    announce::to_service_manager().map_err(Error::doing("NOTIFY_SOCKET"))
+    // Its variable may be left over from somebody else's service: no reason not to listen.
+    if let Err(error) = announce::to_service_manager() {
+        console.complain(&format!("NOTIFY_SOCKET: {}", reason(&error)));
+    }
+    Ok(())
 }
 
 /// Clients that may wait to be accepted with `-k`; the kernel cuts it to net.core.somaxconn.

@@ -31,7 +31,7 @@ use notice::Notice;
 use ports::Ports;
 
 use crate::error::{Error, reason};
-use crate::reactor::{Key, Reactor, SourceId, Wake};
+use crate::reactor::{Key, Reactor, Readiness, SourceId, Wake};
 use crate::session::{End, Policy};
 use crate::sys::address::Address;
 use crate::sys::crowd::{Crowd, Reply};
@@ -105,7 +105,12 @@ enum Origin {
         place: String,
     },
     /// From the first datagram that arrives.
-    Meeting { socket: Polled, id: SourceId },
+    Meeting {
+        socket: Polled,
+        id: SourceId,
+        /// As messages name it, for senders without a name of their own.
+        place: String,
+    },
     /// From nowhere any more.
     Nowhere,
 }
@@ -131,7 +136,8 @@ pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
                 Ports::new(connect.clone(), job.transport, job.lookup, job.options.clone(), now);
             let origin = Origin::Ports(Box::new(ports));
             let mut app = App::new(job, console, reactor, Stdin::OfOneOfMany, connect.purpose)?;
-            if job.transport == Transport::UnixDatagram {
+            let has_file = matches!(connect.to, Destination::Exact { source: Some(_), .. });
+            if has_file || job.transport == Transport::UnixDatagram {
                 app.watch_signals(Some(hold_signals_back()?))?;
             }
             app.run(origin)
@@ -215,7 +221,7 @@ impl<'a> App<'a> {
                                 Owner::Meeting,
                             )
                             .map_err(cannot_poll())?;
-                        Ok(Origin::Meeting { socket, id })
+                        Ok(Origin::Meeting { socket, id, place })
                     }
                     Keep::Open { .. } => {
                         let crowd = Crowd::new(socket, wanted.reply, wanted.memory, reactor.now());
@@ -351,7 +357,9 @@ impl<'a> App<'a> {
         self.hub.close_all(&mut self.reactor, end);
         match std::mem::replace(&mut self.origin, Origin::Nowhere) {
             Origin::Listener { acceptor, .. } => acceptor.close(&mut self.reactor),
-            Origin::Meeting { mut socket, id } => self.reactor.deregister(id, Some(&mut socket)),
+            Origin::Meeting { mut socket, id, .. } => {
+                self.reactor.deregister(id, Some(&mut socket));
+            }
             Origin::Ports(ports) => {
                 if let Some(mut dial) = ports.dial {
                     dial.give_up(&mut self.reactor);
@@ -451,22 +459,24 @@ impl<'a> App<'a> {
 
     /// The first datagram: from now on its sender is the only peer.
     fn meet(&mut self) -> Result<(), Error> {
-        let Origin::Meeting { socket, id } = &mut self.origin else { return Ok(()) };
+        let Origin::Meeting { socket, id, .. } = &mut self.origin else { return Ok(()) };
         let id = *id;
+        if !self.reactor.readiness(id).intersects(Readiness::READ) {
+            return Ok(());
+        }
         let sender = match first_sender(socket) {
             Ok(sender) => sender,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                self.reactor.clear(id, crate::reactor::Readiness::READ);
+                self.reactor.clear(id, Readiness::READ);
                 return Ok(());
             }
             Err(error) => return Err(Error::Io("cannot receive".to_owned(), error)),
         };
-        let Origin::Meeting { socket, id } = std::mem::replace(&mut self.origin, Origin::Nowhere)
-        else {
-            return Ok(());
-        };
+        let origin = std::mem::replace(&mut self.origin, Origin::Nowhere);
+        let Origin::Meeting { socket, id, place } = origin else { return Ok(()) };
         let peer = Address::from(sender.clone());
-        let name = peer.as_ip().map_or_else(|| peer.to_string(), |peer| named(peer, self.lookup));
+        // Debian names a UNIX peer by where it came to.
+        let name = peer.as_ip().map_or(place, |peer| named(peer, self.lookup));
         self.console.inform(&Notice::Accepted(&name));
         // What was sent can be read, also from somebody who cannot be answered.
         let now = self.reactor.now();

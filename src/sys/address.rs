@@ -135,6 +135,7 @@ impl fmt::Display for Address {
         match self {
             Self::Ip(address) => write!(f, "{} port {}", in_numbers(*address), address.port()),
             Self::Unix(name) => name.fmt(f),
+            Self::Vsock { cid: libc::VMADDR_CID_ANY, port } => write!(f, "vsock any port {port}"),
             Self::Vsock { cid, port } => write!(f, "vsock {cid} port {port}"),
             Self::Unnamed => f.write_str("peer"),
         }

@@ -45,13 +45,23 @@ impl Polled {
     /// # Errors
     /// Whatever the call says; `WouldBlock` is remembered where the poller needs that.
     pub fn call<T>(&self, call: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
-        self.fd.try_io(|| {
+        let answer = self.fd.try_io(|| {
             match self.manners {
                 Manners::Nonblocking => {}
                 Manners::PollFirst => ready_now(self.fd.as_fd(), PollFlags::IN)?,
             }
             call(self.fd.as_fd())
-        })
+        });
+        match answer {
+            // A poller that is not epoll forgets a descriptor once it has told of an error, and says so
+            // when it is to remember an EAGAIN.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound && error.raw_os_error().is_none() =>
+            {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            answer => answer,
+        }
     }
 
     /// Gives the descriptor back.

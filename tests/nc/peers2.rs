@@ -55,7 +55,8 @@ fn unix_with(program: &str, letters: &str, listens: &str, connects: &str) {
     let filled = |args: &str| args.replace("PATH", path.to_str().unwrap());
     let mut ours = Nc::new(format!("-l -v {letters}")).arg(&path).start();
     ours.says("Bound on ");
-    let mut theirs = Nc::other(program, filled(connects)).start();
+    // What it is killed with leaves its temporary files behind.
+    let mut theirs = Nc::other(program, filled(connects)).env("TMPDIR", dir.path()).start();
     speak(&mut theirs, &mut ours);
     drop((ours, theirs));
 

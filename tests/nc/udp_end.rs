@@ -129,7 +129,7 @@ fn a_refusal_behind_an_answer_takes_nothing_back() {
         let from = peer.receives(b"question");
         nc.stops();
         peer.sends_to(b"answer", from);
-        drop(peer);
+        peer.refuses();
         nc.types(b"thanks");
         nc.continues();
         nc.ends().exits(1).showed(b"answer").said_one_line_with("Connection refused");
@@ -142,7 +142,7 @@ fn a_listener_is_told_that_its_peer_has_gone() {
     let peer = Datagrams::connect(port);
     peer.sends(b"hello");
     nc.shows(b"hello");
-    drop(peer);
+    peer.refuses();
     nc.settles();
     nc.types(b"still there?");
     nc.ends().exits(1).complained_once_of("Connection refused");

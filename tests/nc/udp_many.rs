@@ -97,7 +97,7 @@ fn a_peer_that_has_gone_is_charged_to_nobody_else() {
         let (mut nc, port) = listener(&format!("--udp-reply {reply}"));
         let goes = Datagrams::connect(port);
         is_heard(&nc, &goes, b"1");
-        drop(goes);
+        goes.refuses();
         nc.settles();
         nc.types(b"to nobody");
         nc.settles();
@@ -124,7 +124,7 @@ fn one_of_many_that_has_gone_takes_no_answer_from_the_others() {
     for peer in [&first, &goes, &last] {
         is_heard(&nc, peer, b"x");
     }
-    drop(goes);
+    goes.refuses();
     for number in 0..20 {
         let answer = format!("answer {number}");
         nc.types(answer.as_bytes());

@@ -201,7 +201,7 @@ fn a_listener_is_asked_and_answers() {
     let (mut nc, path) = listener("", &peer);
     peer.sends(b"question", &path);
     nc.shows(b"question");
-    nc.says(&format!("Connection received on {}", peer.path.display()));
+    nc.says(&format!("Connection received on {}", path.display()));
     nc.types(b"answer");
     peer.receives(b"answer");
     peer.sends(b", more", &path);

@@ -60,6 +60,13 @@ impl Datagrams {
         assert_eq!(sent, bytes.len());
     }
 
+    /// From now on every datagram that comes here is answered with "port unreachable", as if the socket
+    /// were gone, but nobody else gets its port: the socket listens to one other port alone.
+    #[track_caller]
+    pub(crate) fn refuses(&self) {
+        self.socket.connect((Ipv4Addr::LOCALHOST, DISCARD)).expect("UDP connects to anybody");
+    }
+
     /// The next datagram, and who sent it.
     #[track_caller]
     pub(crate) fn receives_any(&self) -> (Vec<u8>, SocketAddr) {
@@ -90,22 +97,21 @@ impl Datagrams {
     }
 }
 
-/// A UDP port on 127.0.0.1 that answers every datagram with "port unreachable" for as long as this
-/// lives: the socket that has it listens to one other port alone.
+/// A UDP port on 127.0.0.1 that refuses every datagram for as long as this lives.
 pub(crate) struct RefusingPort {
-    socket: UdpSocket,
+    socket: Datagrams,
 }
 
 impl RefusingPort {
     #[track_caller]
     pub(crate) fn reserve() -> Self {
-        let socket = Datagrams::bind().socket;
-        socket.connect((Ipv4Addr::LOCALHOST, DISCARD)).expect("UDP connects to anybody");
+        let socket = Datagrams::bind();
+        socket.refuses();
         Self { socket }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.socket.local_addr().expect("a bound socket").port()
+        self.socket.port()
     }
 }
 
