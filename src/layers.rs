@@ -12,8 +12,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("flow", &["nonblock"]),
     ("proto", &["error"]),
     ("session", &["error", "nonblock", "reactor", "flow", "proto"]),
-    ("app", &["error", "nonblock", "reactor", "sys", "flow", "session"]),
-    ("cli", &["error", "sys", "flow", "session", "app"]),
+    ("app", &["error", "nonblock", "reactor", "sys", "flow", "proto", "session"]),
+    ("cli", &["error", "sys", "flow", "proto", "session", "app"]),
     ("main", &["error", "sys", "app", "cli"]),
 ];
 

@@ -75,6 +75,12 @@ pub trait ByteSink {
 
 /// A connection: both ends in one, with two directions that close apart from each other.
 pub trait Wire: ByteSource + ByteSink {
+    /// Reads without taking: the same bytes come again with the next read (`MSG_PEEK`).
+    ///
+    /// # Errors
+    /// As [`ByteSource::try_read`].
+    fn try_peek(&mut self, into: &mut [u8]) -> io::Result<Attempt>;
+
     /// Half-close: the peer reads an end of file once it has read all that was written,
     /// shutdown(2) with `SHUT_WR`.
     ///
@@ -89,6 +95,11 @@ pub trait Wire: ByteSource + ByteSink {
     /// There is somebody to send to. A socket that waits for its first datagram has nobody yet.
     fn has_destination(&self) -> bool {
         true
+    }
+
+    /// When a write that was blocked is worth another attempt, where no event will tell.
+    fn retry_at(&self) -> Option<Instant> {
+        None
     }
 
     /// A session's turn begins at this time.

@@ -87,7 +87,7 @@ impl Acceptor {
         mut listener: Polled,
         max_conns: Option<NonZeroUsize>,
     ) -> io::Result<Self> {
-        let id = reactor.register(&mut listener, Interest::READABLE, Owner::Listener)?;
+        let id = reactor.register(listener.source(), Interest::READABLE, Owner::Listener)?;
         Ok(Self { listener, id, max_conns, state: State::Accepting })
     }
 
@@ -133,7 +133,7 @@ impl Acceptor {
     /// Stops listening: clients still in the kernel's queue are turned away.
     pub(super) fn close(mut self, reactor: &mut Loop) {
         self.resume(reactor);
-        reactor.deregister(self.id, Some(&mut self.listener));
+        reactor.deregister(self.id, Some(self.listener.source()));
     }
 
     fn resume(&mut self, reactor: &mut Loop) {

@@ -68,6 +68,8 @@ pub(super) struct Dial {
     number: Number,
     options: Options,
     waiting: VecDeque<Target>,
+    /// Has to be tried again: its listener's queue was full.
+    busy: Option<Target>,
     running: Vec<Runner>,
     /// Attempts so far; numbers them.
     started: usize,
@@ -129,6 +131,7 @@ impl Dial {
             number,
             options,
             waiting: take_turns(targets),
+            busy: None,
             running: Vec::new(),
             started: 0,
             next: None,
@@ -199,6 +202,7 @@ impl Dial {
     /// Nobody is interested any more.
     pub(super) fn give_up(&mut self, reactor: &mut Loop) {
         self.waiting.clear();
+        self.busy = None;
         self.finish(reactor, State::Lost);
     }
 
@@ -210,6 +214,9 @@ impl Dial {
         console: &Console,
     ) -> Result<(), Error> {
         self.deadline = None;
+        if let Some(target) = self.busy.take() {
+            self.failed(console, target.to, Failure::TimedOut);
+        }
         while !self.running.is_empty() {
             let to = self.drop_attempt(reactor, 0);
             self.failed(console, to, Failure::TimedOut);
@@ -240,7 +247,7 @@ impl Dial {
         if let Some(timer) = self.next.take() {
             reactor.cancel_timer(timer);
         }
-        while let Some(target) = self.waiting.pop_front() {
+        while let Some(target) = self.busy.take().or_else(|| self.waiting.pop_front()) {
             let Target { to, from } = &target;
             match dial(self.number.transport, to, from.as_ref(), &self.options) {
                 Ok(socket) => match self.enroll(reactor, socket, to.clone()) {
@@ -250,10 +257,16 @@ impl Dial {
                     }
                     Err(error) => self.failed(console, target.to, Failure::Refused(error)),
                 },
-                Err(DialError::Bind(error)) => return Err(Error::doing("bind failed")(error)),
+                Err(DialError::Bind(error)) => {
+                    let what = match from {
+                        Some(Address::Unix(name)) => name.to_string(),
+                        Some(_) | None => "bind failed".to_owned(),
+                    };
+                    return Err(Error::doing(what)(error));
+                }
                 Err(DialError::Option(error)) => return Err(Error::message(error.to_string())),
                 Err(DialError::Busy) => {
-                    self.waiting.push_front(target);
+                    self.busy = Some(target);
                     self.next = Some(reactor.set_timer(reactor.now() + BUSY, Alarm::DialNext));
                     return Ok(());
                 }
@@ -280,7 +293,7 @@ impl Dial {
     fn enroll(&mut self, reactor: &mut Loop, mut socket: Polled, to: Address) -> io::Result<()> {
         let number = self.started;
         self.started += 1;
-        let id = reactor.register(&mut socket, BOTH_WAYS, Owner::Attempt(number))?;
+        let id = reactor.register(socket.source(), BOTH_WAYS, Owner::Attempt(number))?;
         debug!("attempt {number}: {to}");
         self.running.push(Runner { number, socket, id, to });
         Ok(())
@@ -301,13 +314,13 @@ impl Dial {
     /// Closes the socket of an attempt, before another one may want its local port.
     fn drop_attempt(&mut self, reactor: &mut Loop, which: usize) -> Address {
         let mut attempt = self.running.remove(which);
-        reactor.deregister(attempt.id, Some(&mut attempt.socket));
+        reactor.deregister(attempt.id, Some(attempt.socket.source()));
         attempt.to
     }
 
     fn finish(&mut self, reactor: &mut Loop, end: State) {
         for mut loser in self.running.drain(..) {
-            reactor.deregister(loser.id, Some(&mut loser.socket));
+            reactor.deregister(loser.id, Some(loser.socket.source()));
         }
         for timer in self.next.take().into_iter().chain(self.deadline.take()) {
             reactor.cancel_timer(timer);

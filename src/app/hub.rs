@@ -20,9 +20,10 @@ use super::{Alarm, Loop, Owner};
 use crate::flow::{Framing, LARGEST_PAYLOAD};
 use crate::nonblock::Attempt;
 use crate::reactor::{Key, Readiness, Slots, SourceId, TimerId};
-use crate::session::{End, Gates, Outcome, Policy, Report, Session, Turn};
+use crate::session::{End, Gates, Hops, Outcome, Policy, Report, Session, Turn};
 use crate::sys::address::Address;
 use crate::sys::link::Link;
+use crate::sys::net::Transport;
 
 /// Sessions with one stdin and one stdout.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub(super) struct Hub {
     patience: Option<TimerId>,
     farewells: VecDeque<Farewell>,
     stdin_error: Option<io::Error>,
+    negotiated: bool,
 }
 
 /// How sessions come to stdin.
@@ -82,6 +84,7 @@ impl Hub {
             patience: None,
             farewells: VecDeque::new(),
             stdin_error: None,
+            negotiated: false,
         }
     }
 
@@ -102,6 +105,7 @@ impl Hub {
     /// inherited.
     pub(super) fn expect_datagrams(&mut self) {
         self.policy.framing.get_or_insert(Framing::Read(LARGEST_PAYLOAD));
+        self.policy.largest_datagram = Transport::UnixDatagram.largest_datagram();
     }
 
     /// A session that has ended; each is handed out once.
@@ -130,8 +134,11 @@ impl Hub {
         peer: Address,
     ) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let net =
-            reactor.register(&mut link, interest, Owner::Session(self.sessions.next_key()))?;
+        let net = reactor.register(
+            link.polled().source(),
+            interest,
+            Owner::Session(self.sessions.next_key()),
+        )?;
         self.begin(reactor, link, net, peer);
         Ok(())
     }
@@ -140,6 +147,34 @@ impl Hub {
     pub(super) fn adopt(&mut self, reactor: &mut Loop, link: Link, net: SourceId, peer: Address) {
         reactor.retag(net, Owner::Session(self.sessions.next_key()));
         self.begin(reactor, link, net, peer);
+    }
+
+    /// Begins a session over a connection to the first of some proxies.
+    pub(super) fn negotiate(
+        &mut self,
+        reactor: &mut Loop,
+        link: Link,
+        net: SourceId,
+        peer: Address,
+        hops: Hops,
+        deadline: Option<Instant>,
+    ) {
+        reactor.retag(net, Owner::Session(self.sessions.next_key()));
+        let session = Session::through(link, hops, deadline, self.policy.clone());
+        self.enter_at(reactor, session, net, peer, 0);
+    }
+
+    /// A session's proxies have let it through; said once.
+    pub(super) fn take_negotiated(&mut self) -> bool {
+        std::mem::take(&mut self.negotiated)
+    }
+
+    /// Takes the connection out of the only session, before a byte was read.
+    pub(super) fn take_only_link(&mut self, reactor: &mut Loop) -> Option<Link> {
+        let (key, _) = self.sessions.iter().next()?;
+        let mut live = self.sessions.remove(key)?;
+        reactor.deregister(live.net, Some(live.session.wire_mut().polled().source()));
+        Some(live.session.into_wire())
     }
 
     /// A new session gets its first turn as if it had just become ready: data may be there already.
@@ -153,8 +188,21 @@ impl Hub {
                 stdin.position_for_newcomer()
             }
         };
+        let session = Session::new(link, self.policy.clone(), now);
+        self.enter_at(reactor, session, net, peer, position);
+    }
+
+    fn enter_at(
+        &mut self,
+        reactor: &mut Loop,
+        session: Session<Link>,
+        net: SourceId,
+        peer: Address,
+        position: u64,
+    ) {
+        let now = reactor.now();
         self.sessions.insert(Live {
-            session: Session::new(link, self.policy.clone(), now),
+            session,
             peer,
             net,
             timer: None,
@@ -232,6 +280,7 @@ impl Hub {
         };
         reactor.clear(live.net, report.net);
         reactor.clear(self.local.output_id, report.local_out);
+        self.negotiated |= report.negotiated;
         if live.sent != live.session.sent() {
             live.sent = live.session.sent();
             live.sent_at = now;
@@ -372,7 +421,7 @@ impl Hub {
 
     fn remove(&mut self, reactor: &mut Loop, key: Key, outcome: Outcome) {
         let Some(mut live) = self.sessions.remove(key) else { return };
-        reactor.deregister(live.net, Some(live.session.wire_mut()));
+        reactor.deregister(live.net, Some(live.session.wire_mut().polled().source()));
         if let Some(timer) = live.timer {
             reactor.cancel_timer(timer);
         }

@@ -2,8 +2,10 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
+use crate::proto::Credentials;
 use crate::session::Policy;
 use crate::sys::address::Address;
 use crate::sys::crowd::Reply;
@@ -42,6 +44,8 @@ pub enum Mode {
 pub struct Connect {
     /// The destination.
     pub to: Destination,
+    /// What lies between.
+    pub route: Route,
     /// Bounds name resolution and connecting together, for each port (`-w`).
     pub timeout: Option<Duration>,
     /// Time between one port and the next (`-i`).
@@ -72,6 +76,72 @@ pub enum Destination {
         source: Option<Address>,
     },
 }
+
+/// The proxies on the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// In the order in which they are passed; empty: straight to the destination.
+    pub proxies: Vec<Proxy>,
+    /// Who looks the destination's name up.
+    pub lookup: NameLookup,
+}
+
+/// One proxy.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// What it speaks.
+    pub kind: ProxyKind,
+    /// Its name or address, as typed.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Who asks, where the protocol has room for a user without a password (SOCKS4).
+    pub user: Option<String>,
+    /// Who asks, and the proof.
+    pub credentials: Option<Rc<Credentials>>,
+}
+
+/// What proxies speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyKind {
+    /// SOCKS 4, which knows IPv4 addresses only.
+    Socks4,
+    /// SOCKS 4a, which knows names too.
+    Socks4a,
+    /// SOCKS 5, RFC 1928.
+    Socks5,
+    /// HTTP's CONNECT method, RFC 9110.
+    Http,
+}
+
+/// Who looks up the names that are told to a proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NameLookup {
+    /// The proxy.
+    #[default]
+    Proxy,
+    /// We do.
+    Here,
+    /// We do, and where we find nothing the proxy.
+    HereThenProxy,
+    /// Nobody: addresses only.
+    Nowhere,
+}
+
+/// Secrets are not compared: two proxies are the same if they are the same object's.
+impl PartialEq for Proxy {
+    fn eq(&self, other: &Self) -> bool {
+        let same_secret = match (&self.credentials, &other.credentials) {
+            (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let plain = |proxy: &Self| (proxy.kind, proxy.host.clone(), proxy.port, proxy.user.clone());
+        same_secret && plain(self) == plain(other)
+    }
+}
+
+impl Eq for Proxy {}
 
 /// What a connection is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

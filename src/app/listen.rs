@@ -108,7 +108,7 @@ fn open_exact(job: &Job, wanted: &Listen, at: &Address) -> Result<Opened, Error>
 }
 
 fn open_inherited(number: i32, lookup: Lookup) -> std::io::Result<Opened> {
-    let fd = inherit::duplicate(number)?;
+    let fd = inherit::take_over(number)?;
     let kind = inherit::kind(&fd)?;
     // Only accept(2) cannot be told not to wait.
     let socket = match kind {

@@ -15,10 +15,14 @@ mod listen;
 mod local;
 mod notice;
 mod ports;
+mod route;
 
 use mio::Interest;
 
-pub use job::{Announce, Connect, Destination, Job, Keep, Listen, Mode, Place, Purpose, Sharing};
+pub use job::{
+    Announce, Connect, Destination, Job, Keep, Listen, Mode, NameLookup, Place, Proxy, ProxyKind,
+    Purpose, Route, Sharing,
+};
 pub use notice::Console;
 
 use accept::{Accepted, Acceptor};
@@ -33,11 +37,11 @@ use ports::Ports;
 use crate::error::{Error, reason};
 use crate::reactor::{Key, Reactor, Readiness, SourceId, Wake};
 use crate::session::{End, Policy};
-use crate::sys::address::Address;
+use crate::sys::address::{Address, UnixName};
 use crate::sys::crowd::{Crowd, Reply};
 use crate::sys::inherit::Kind;
 use crate::sys::link::Link;
-use crate::sys::net::{Socket, Transport, first_sender};
+use crate::sys::net::{Boundaries, Socket, Transport, first_sender};
 use crate::sys::pass_fd;
 use crate::sys::polled::Polled;
 use crate::sys::resolve::{Lookup, service_name};
@@ -177,7 +181,8 @@ impl<'a> App<'a> {
         };
         let local = local.map_err(Error::doing("cannot use standard input and output"))?;
         let peer_eof = job.policy.peer_eof.settled(local.input.is_terminal());
-        let policy = Policy { peer_eof, ..job.policy.clone() };
+        let largest_datagram = job.transport.largest_datagram();
+        let policy = Policy { peer_eof, largest_datagram, ..job.policy.clone() };
         let hub = Hub::new(local, policy, stdin);
         Ok(Self {
             reactor,
@@ -216,7 +221,7 @@ impl<'a> App<'a> {
                     Keep::Once => {
                         let id = reactor
                             .register(
-                                &mut socket,
+                                socket.source(),
                                 Interest::READABLE | Interest::WRITABLE,
                                 Owner::Meeting,
                             )
@@ -232,6 +237,9 @@ impl<'a> App<'a> {
             }
             Kind::Connection(transport) => {
                 self.transport = transport;
+                if transport.boundaries() == Boundaries::Datagrams {
+                    self.hub.expect_datagrams();
+                }
                 self.begin(Link::Peer(Socket::connected(socket, transport)), Address::Unnamed);
                 Ok(Origin::Nowhere)
             }
@@ -311,20 +319,32 @@ impl<'a> App<'a> {
             self.console.complain(&format!("stdin: {}", reason(&error)));
             self.record.failures += 1;
         }
+        if self.hub.take_negotiated() {
+            self.negotiated()?;
+        }
         // One end may bring about others, which come to their turn here too.
         while let Some(Farewell { peer, outcome }) = self.hub.next_farewell() {
             if let Some(complaint) = outcome.complaint(&peer) {
                 self.console.complain(&complaint);
             }
-            if !outcome.is_clean() {
+            let denied = matches!(outcome.end, End::Denied(_));
+            if !outcome.is_clean() && !denied {
                 self.record.failures += 1;
             }
             match outcome.end {
+                End::ProxyReconnects(hops) => {
+                    if let Some(ports) = self.origin.ports() {
+                        ports.dial_again(hops);
+                        continue;
+                    }
+                }
                 // Without stdout there is nothing left to do for any session; a quit timer is
                 // meant for the program.
                 End::ReaderGone | End::OutputFailed(_) => self.stop(|| End::ReaderGone),
                 End::QuitTimer => self.stop(|| End::QuitTimer),
+                // After a denial, as after a refused connection, another port may fare better.
                 End::Complete
+                | End::Denied(_)
                 | End::Idle
                 | End::HeldOthersBack
                 | End::PeerFailed(_)
@@ -358,7 +378,7 @@ impl<'a> App<'a> {
         match std::mem::replace(&mut self.origin, Origin::Nowhere) {
             Origin::Listener { acceptor, .. } => acceptor.close(&mut self.reactor),
             Origin::Meeting { mut socket, id, .. } => {
-                self.reactor.deregister(id, Some(&mut socket));
+                self.reactor.deregister(id, Some(socket.source()));
             }
             Origin::Ports(ports) => {
                 if let Some(mut dial) = ports.dial {
@@ -375,7 +395,7 @@ impl<'a> App<'a> {
             && let Origin::Ports(ports) = &mut self.origin
             && ports.is_ready_for_next()
         {
-            let Some((mut dial, deadline)) = ports.next(&mut self.reactor)? else {
+            let Some(mut dial) = ports.next(&mut self.reactor)? else {
                 self.origin = Origin::Nowhere;
                 return Ok(());
             };
@@ -384,7 +404,7 @@ impl<'a> App<'a> {
             if let Some(at) = ports.temporary_address() {
                 self.console.inform(&Notice::Bound(&at.to_string()));
             }
-            dial.start(&mut self.reactor, self.console, deadline)?;
+            dial.start(&mut self.reactor, self.console, ports.deadline())?;
             ports.dial = Some(dial);
             ports.note_bound_file();
             self.drop_lost_dial();
@@ -397,26 +417,55 @@ impl<'a> App<'a> {
         let Some(dial) = &mut ports.dial else { return Ok(()) };
         let won = dial.attempt_ready(&mut self.reactor, self.console, number)?;
         let Some(Winner { socket, id, peer }) = won else { return Ok(()) };
+        let link = Link::Peer(Socket::connected(socket, self.transport));
+        if ports.leads_through_proxies() {
+            ports.dial = None;
+            let (hops, deadline) = (ports.take_hops(), ports.deadline());
+            self.hub.negotiate(&mut self.reactor, link, id, peer, hops, deadline);
+            return Ok(());
+        }
         if self.console.is_verbose() {
             let port = peer.as_ip().map(|peer| peer.port()).filter(|_| !self.lookup.numeric);
             let service = port.and_then(|port| service_name(port, self.transport.name()));
-            self.console.inform(&Notice::Connected(dial.goal(&peer), service.as_deref()));
+            if let Some(dial) = &ports.dial {
+                self.console.inform(&Notice::Connected(dial.goal(&peer), service.as_deref()));
+            }
         }
         ports.dial = None;
         self.record.sessions += 1;
-        let link = Socket::connected(socket, self.transport);
         match self.purpose {
-            Purpose::Relay => {
-                self.hub.adopt(&mut self.reactor, Link::Peer(link), id, peer);
-                Ok(())
-            }
-            // The first that connects is the one that was wanted.
+            Purpose::Relay => self.hub.adopt(&mut self.reactor, link, id, peer),
             Purpose::PassDescriptor => {
-                let mut link = link;
-                self.reactor.deregister(id, Some(&mut link));
-                self.origin = Origin::Nowhere;
-                pass_fd::pass(&link.into_fd())
+                self.hub.adopt(&mut self.reactor, link, id, peer);
+                return self.pass_descriptor();
             }
+        }
+        Ok(())
+    }
+
+    /// The proxies have let us through.
+    fn negotiated(&mut self) -> Result<(), Error> {
+        self.record.sessions += 1;
+        if let Some(ports) = self.origin.ports()
+            && self.console.is_verbose()
+        {
+            let goal = ports.goal();
+            let port = goal.port.filter(|_| !self.lookup.numeric);
+            let service = port.and_then(|port| service_name(port, goal.protocol));
+            self.console.inform(&Notice::Connected(goal, service.as_deref()));
+        }
+        match self.purpose {
+            Purpose::Relay => Ok(()),
+            Purpose::PassDescriptor => self.pass_descriptor(),
+        }
+    }
+
+    /// The first that connects is the one that was wanted.
+    fn pass_descriptor(&mut self) -> Result<(), Error> {
+        self.origin = Origin::Nowhere;
+        match self.hub.take_only_link(&mut self.reactor) {
+            Some(Link::Peer(socket)) => pass_fd::pass(&socket.into_fd()),
+            Some(Link::Crowd(_)) | None => Ok(()),
         }
     }
 
@@ -438,6 +487,11 @@ impl<'a> App<'a> {
                 let name = peer.as_ip().map(|peer| named(peer, self.lookup));
                 self.console.inform(&Notice::Accepted(name.as_deref().unwrap_or(place)));
             }
+            // A UNIX client mostly has no name; it is known by where it came to.
+            let peer = match peer {
+                Address::Unnamed => Address::Unix(UnixName::typed(place.as_ref())),
+                named => named,
+            };
             self.begin(Link::Peer(Socket::connected(socket, self.transport)), peer);
             match keep {
                 Keep::Open { .. } => {}
@@ -480,7 +534,7 @@ impl<'a> App<'a> {
         self.console.inform(&Notice::Accepted(&name));
         // What was sent can be read, also from somebody who cannot be answered.
         let now = self.reactor.now();
-        let unanswerable = |socket| Link::Crowd(Crowd::new(socket, Reply::First, None, now));
+        let unanswerable = |socket| Link::Crowd(Crowd::new(socket, Reply::Nobody, None, now));
         let link = match sender.filter(|_| peer != Address::Unnamed) {
             None => {
                 self.console.complain(&"the peer has no name and cannot be answered");

@@ -6,9 +6,11 @@ use std::time::Instant;
 
 use super::dial::{Dial, Number, Target};
 use super::job::{Connect, Destination};
-use super::{Alarm, Loop};
+use super::notice::Goal;
+use super::{Alarm, Loop, route};
 use crate::error::{Error, escape};
 use crate::reactor::TimerId;
+use crate::session::Hops;
 use crate::sys::address::{Address, UnixName};
 use crate::sys::net::Transport;
 use crate::sys::options::Options;
@@ -23,6 +25,9 @@ pub(super) struct Ports {
     lookup: Lookup,
     options: Options,
     left: VecDeque<Next>,
+    current: Option<Call>,
+    /// What is to be said to the proxies of the destination that is dialed again.
+    resumed: Option<Hops>,
     pub(super) dial: Option<Dial>,
     /// The host's addresses; empty before they are looked up.
     resolved: Vec<Target>,
@@ -35,6 +40,15 @@ pub(super) struct Ports {
     /// The name that a client was told to have, and its file once there is one.
     bound_name: Option<UnixName>,
     bound_file: Option<BoundPath>,
+}
+
+/// The destination that is being dialed, or is connected.
+#[derive(Debug)]
+struct Call {
+    next: Next,
+    /// What is to be said to the proxies, once there is a connection to the first.
+    hops: Hops,
+    deadline: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +76,8 @@ impl Ports {
             lookup,
             options,
             left,
+            current: None,
+            resumed: None,
             dial: None,
             resolved: Vec::new(),
             deadline,
@@ -90,25 +106,81 @@ impl Ports {
     /// Lines the next destination up; `None` if there is none.
     ///
     /// # Errors
-    /// Its host has no address that could be used.
-    pub(super) fn next(
-        &mut self,
-        reactor: &mut Loop,
-    ) -> Result<Option<(Dial, Option<Instant>)>, Error> {
+    /// Its host has no address that could be used, or a proxy cannot be told it.
+    pub(super) fn next(&mut self, reactor: &mut Loop) -> Result<Option<Dial>, Error> {
         let Some(next) = self.left.pop_front() else { return Ok(None) };
-        let (port, targets) = match next {
-            Next::Port(port) => (Some(port), self.targets(port)?),
-            Next::Exact => (None, vec![self.exact()?]),
+        let timeout = self.connect.timeout;
+        let deadline = self.deadline.take();
+        let hops = match (self.resumed.take(), next) {
+            (Some(hops), _) => hops,
+            (None, Next::Port(port)) => self.hops(port)?,
+            (None, Next::Exact) => Hops::new(),
         };
+        let deadline = deadline.or_else(|| timeout.map(|timeout| reactor.now() + timeout));
+        self.current = Some(Call { next, hops, deadline });
+        let first_proxy = self.connect.route.proxies.first();
+        let (number, targets) = match (next, first_proxy.map(|it| (it.host.clone(), it.port))) {
+            (Next::Port(port), None) => (self.number(Some(port)), self.targets(port)?),
+            (Next::Exact, _) => (self.number(None), vec![self.exact()?]),
+            (Next::Port(_), Some((host, port))) => {
+                (Number { host, ..self.number(Some(port)) }, self.targets(port)?)
+            }
+        };
+        Ok(Some(Dial::new(number, self.options.clone(), targets)))
+    }
+
+    /// When patience with the current destination ends.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.current.as_ref().and_then(|call| call.deadline)
+    }
+
+    /// A connection is one to the first of some proxies.
+    pub(super) fn leads_through_proxies(&self) -> bool {
+        !self.connect.route.proxies.is_empty()
+    }
+
+    /// What is to be said to the proxies, once there is a connection to the first; empty without any.
+    pub(super) fn take_hops(&mut self) -> Hops {
+        self.current.as_mut().map(|call| std::mem::take(&mut call.hops)).unwrap_or_default()
+    }
+
+    /// Has the current destination dialed again, and what is to be said to the proxies with it.
+    pub(super) fn dial_again(&mut self, hops: Hops) {
+        if let Some(call) = self.current.take() {
+            self.left.push_front(call.next);
+            self.deadline = call.deadline;
+            self.resumed = Some(hops);
+        }
+    }
+
+    /// The destination that proxies have connected us to, as messages name it.
+    pub(super) fn goal(&self) -> Goal<'_> {
+        let port = match self.current.as_ref().map(|call| call.next) {
+            Some(Next::Port(port)) => Some(port),
+            Some(Next::Exact) | None => None,
+        };
+        let host = match &self.connect.to {
+            Destination::Host { host, .. } => host.as_str(),
+            Destination::Exact { .. } => "",
+        };
+        Goal { host, address: None, port, protocol: self.transport.name() }
+    }
+
+    fn number(&self, port: Option<u16>) -> Number {
         let host = match &self.connect.to {
             Destination::Host { host, .. } => host.clone(),
             Destination::Exact { address, .. } => address.to_string(),
         };
-        let number = Number { host, port, transport: self.transport, numeric: self.lookup.numeric };
-        let deadline = self.deadline.take();
-        let timeout = self.connect.timeout;
-        let deadline = deadline.or_else(|| timeout.map(|timeout| reactor.now() + timeout));
-        Ok(Some((Dial::new(number, self.options.clone(), targets), deadline)))
+        Number { host, port, transport: self.transport, numeric: self.lookup.numeric }
+    }
+
+    fn hops(&self, port: u16) -> Result<Hops, Error> {
+        match &self.connect.to {
+            Destination::Host { host, .. } => {
+                route::hops(&self.connect.route, host, port, self.lookup)
+            }
+            Destination::Exact { .. } => Ok(Hops::new()),
+        }
     }
 
     /// A client's socket has its name by now: takes charge of the file.
@@ -144,6 +216,7 @@ impl Ports {
         let Destination::Host { host, source_host, source_port, .. } = &self.connect.to else {
             return Ok(Vec::new());
         };
+        let host = self.connect.route.proxies.first().map_or(host, |proxy| &proxy.host);
         let to = addresses(host, port, self.lookup, Purpose::Connect).map_err(|reason| {
             let host = abridge(host);
             Error::message(format!("getaddrinfo for host \"{host}\" port {port}: {reason}"))

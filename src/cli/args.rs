@@ -29,6 +29,8 @@ pub(super) fn command() -> Command {
         .args(addresses())
         .next_help_heading("Transports")
         .args(transports())
+        .next_help_heading("Proxies")
+        .args(proxies())
         .next_help_heading("Listening")
         .args(listening())
         .next_help_heading("Relaying")
@@ -52,6 +54,14 @@ pub(super) fn spelled(id: &str) -> String {
     }
 }
 
+/// Whether clap does not know a word because it is the beginning of several options.
+pub(super) fn is_ambiguous(option: &str) -> bool {
+    let Some(start) = option.strip_prefix("--") else { return false };
+    let command = command();
+    let longs = command.get_arguments().filter_map(Arg::get_long);
+    longs.filter(|name| name.starts_with(start)).count() > 1
+}
+
 fn addresses() -> [Arg; 6] {
     [
         // The last of the two counts, whichever it is.
@@ -63,9 +73,13 @@ fn addresses() -> [Arg; 6] {
         value(SOURCE, "ADDR", "Connect from this local address; with -l,\nlisten on it")
             .short('s')
             .long("source"),
-        value(SOURCE_PORT, "PORT", "Connect from this local port; with -l, listen\non it")
-            .short('p')
-            .long("source-port"),
+        value(
+            SOURCE_PORT,
+            "PORT",
+            "Connect from this local port (HOST -p PORT: to\nPORT); with -l, listen on it",
+        )
+        .short('p')
+        .long("source-port"),
         flag(RANDOM, "Try the ports in random order").short('r').long("random"),
     ]
 }
@@ -84,6 +98,48 @@ fn transports() -> [Arg; 6] {
         .long("vsock"),
         flag(MPTCP, "Use Multipath TCP").long("mptcp"),
         flag(DCCP, "Use DCCP, which Linux has no more: an error").short('Z').long("dccp"),
+    ]
+}
+
+fn proxies() -> [Arg; 8] {
+    [
+        value(
+            PROXY_ADDRESS,
+            "ADDR[:PORT]",
+            "Connect through this proxy; several are passed\nin this order",
+        )
+        .short('x')
+        .action(ArgAction::Append),
+        value(PROXY_PROTOCOL, "PROTO", "What -x speaks: 4, 4a, 5 (the default) or\nconnect")
+            .short('X'),
+        value(PROXY_USER, "USER", "User at the proxies; asks for the password").short('P'),
+        value(PROXY, "LIST", "As -x, or URLs (socks5://USER@HOST:PORT), with\ncommas between them")
+            .long("proxy")
+            .action(ArgAction::Append),
+        value(
+            PROXY_TYPE,
+            "TYPE",
+            "What --proxy speaks: http (the default),\nsocks4, socks4a or socks5",
+        )
+        .long("proxy-type"),
+        value(
+            PROXY_AUTH,
+            "USER:PASS",
+            "User and password at the proxies; they are\nsafer in the variable NCAT_PROXY_AUTH",
+        )
+        .long("proxy-auth"),
+        value(
+            PROXY_AUTH_FILE,
+            "FILE",
+            "As --proxy-auth, in FILE's first line; with -P\nthe password alone",
+        )
+        .long("proxy-auth-file"),
+        value(
+            PROXY_DNS,
+            "WHERE",
+            "Look names up local, remote (at the proxy, the\ndefault), in both, or none",
+        )
+        .long("proxy-dns"),
     ]
 }
 
@@ -249,6 +305,15 @@ pub(super) const VSOCK: &str = "vsock";
 pub(super) const MPTCP: &str = "mptcp";
 pub(super) const DCCP: &str = "dccp";
 
+pub(super) const PROXY_ADDRESS: &str = "proxy-address";
+pub(super) const PROXY_PROTOCOL: &str = "proxy-protocol";
+pub(super) const PROXY_USER: &str = "proxy-user";
+pub(super) const PROXY: &str = "proxy";
+pub(super) const PROXY_TYPE: &str = "proxy-type";
+pub(super) const PROXY_AUTH: &str = "proxy-auth";
+pub(super) const PROXY_AUTH_FILE: &str = "proxy-auth-file";
+pub(super) const PROXY_DNS: &str = "proxy-dns";
+
 pub(super) const LISTEN: &str = "listen";
 pub(super) const KEEP_OPEN: &str = "keep-open";
 pub(super) const MAX_CONNS: &str = "max-conns";
@@ -307,8 +372,9 @@ Usage: nc [OPTIONS] HOST PORT...
        nc [OPTIONS] -l [HOST] PORT
        nc [OPTIONS] [-l] -U PATH
 
-Connects to a TCP port, or waits for a connection to one, and relays stdin to
-the peer and the peer to stdout. Of several ports each is connected to in turn.
+Connects, over TCP unless told otherwise, or waits for a connection, and relays
+stdin to the peer and the peer to stdout. Of several ports each is connected to
+in turn, through proxies if there are any.
 With -l and nothing else, listens on the socket that systemd has opened.
 
 {all-args}
@@ -338,6 +404,20 @@ mod tests {
     fn an_option_is_named_by_its_letter_if_it_has_one() {
         assert_eq!(spelled(KEEP_OPEN), "-k");
         assert_eq!(spelled(MAX_CONNS), "--max-conns");
+    }
+
+    #[test]
+    fn the_beginning_of_several_options_is_ambiguous() {
+        for (option, ambiguous) in [
+            ("--no", true),
+            ("--ke", true),
+            ("--", true),
+            ("--nodn", false),
+            ("--x", false),
+            ("-n", false),
+        ] {
+            assert_eq!(is_ambiguous(option), ambiguous, "{option}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The command line: from what the user typed to what it means.
 //!
 //! Owns: the words of the command line (`args`), the rules between them (`plan`), the values
-//! (`ports`, `vsock`, `time`, `tos`, `password`) and how a value that does not fit is refused. Must not
-//! know: sockets, the loop, the process. Nothing here prints a message, exits, or panics, whatever argv
-//! holds. Two questions are put to the outside (`Outside`): which port a service name stands for, and
-//! the password of `-S`.
+//! (`ports`, `vsock`, `proxy`, `time`, `tos`, `password`) and how a value that does not fit is refused.
+//! Must not know: sockets, the loop, the process. Nothing here prints a message, exits, or panics,
+//! whatever argv holds. What argv cannot tell comes from the outside (`Outside`): which port a service
+//! name stands for, passwords that are typed, and the credentials in the environment.
 //!
 //! Every refusal is one line in which the user's own text is cut and escaped (`quoted`), because
-//! an argument can be longer than a terminal and can hold what a terminal obeys.
+//! an argument can be longer than a terminal and can hold what a terminal obeys. Of a proxy nothing is
+//! repeated: there can be a password in it.
 //!
 //! Read next: `plan`, where the decisions are.
 
@@ -15,6 +16,7 @@ mod args;
 mod password;
 mod plan;
 mod ports;
+mod proxy;
 mod time;
 mod tos;
 mod vsock;
@@ -22,15 +24,16 @@ mod vsock;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
 
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::error::{Error, escape};
-use crate::sys::options::Md5Key;
 use crate::sys::resolve;
+use password::{Question, Secret};
 
 pub use plan::Plan;
 
@@ -60,7 +63,12 @@ pub enum HelpTo {
 ///
 /// One line, without the program's name, that says which word is wrong and how.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Error> {
-    let outside = Outside { services: &resolve::service_port, password: &password::typed };
+    let proxy_auth = env::var_os(PROXY_AUTH);
+    let outside = Outside {
+        services: &resolve::service_port,
+        password: &password::typed,
+        proxy_auth: proxy_auth.as_deref(),
+    };
     parse_with(args, outside)
 }
 
@@ -70,7 +78,9 @@ struct Outside<'a> {
     /// The port of a service by its name and its protocol, `tcp` or `udp`.
     services: &'a dyn Fn(&str, &str) -> Option<u16>,
     /// Asks whoever sits at the terminal.
-    password: &'a dyn Fn() -> Result<Md5Key, Error>,
+    password: &'a dyn Fn(Question<'_>) -> Result<Secret, Error>,
+    /// What the variable [`PROXY_AUTH`] holds.
+    proxy_auth: Option<&'a OsStr>,
 }
 
 fn parse_with(
@@ -108,6 +118,9 @@ fn refusal(error: &clap::Error) -> Error {
     };
     let option = word(ContextKind::InvalidArg);
     let what = match error.kind() {
+        ErrorKind::UnknownArgument if args::is_ambiguous(&option) => {
+            format!("ambiguous option '{option}'")
+        }
         ErrorKind::UnknownArgument => format!("unknown option '{option}'"),
         ErrorKind::InvalidValue => format!("option '{option}' requires a value"),
         ErrorKind::TooManyValues => format!("option '{option}' takes no value"),
@@ -185,6 +198,9 @@ fn quoted(text: &str) -> String {
         None => escape(text),
     }
 }
+
+/// User and password for proxies, as ncat reads them: `user:password`.
+const PROXY_AUTH: &str = "NCAT_PROXY_AUTH";
 
 /// Enough of an argument to recognise it, and with its message still one line of a terminal.
 const QUOTED_CHARS: usize = 60;

@@ -1,13 +1,14 @@
-//! The password of `-S`: asked for on the terminal, or read from a file.
+//! Passwords: asked for on the terminal, or read from a file.
 //!
 //! Owns: the dialogue, the little of line editing it needs, and that no copy of the password stays in
-//! memory. Must not know: what the password is for, beyond its name and the most bytes it may have.
+//! memory ([`Secret`]). Must not know: what a password is for; what is asked comes in as words.
 //!
 //! While the question stands, the terminal is switched to single bytes without echo *and without
 //! signals*: Ctrl-C arrives as a byte, so the terminal is put back in order before the program dies of
 //! it. The controlling terminal is asked and not stdin, which belongs to the peer.
 
 use std::ffi::OsStr;
+use std::fmt::{self, Debug};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
@@ -19,42 +20,42 @@ use rustix::termios::{
 
 use super::quoted;
 use crate::error::Error;
-use crate::sys::options::Md5Key;
 
-/// Asks at the terminal. What is longer than Debian's netcat takes is cut as there.
+/// What is asked at the terminal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    /// The question, harmless to a terminal.
+    pub(super) text: &'a str,
+    /// What cannot be read if nobody answers.
+    pub(super) wanted: &'a str,
+}
+
+/// Asks at the terminal.
 ///
 /// # Errors
-/// There is no terminal, or nothing was typed; or the signal whose key was hit.
-pub(super) fn typed() -> Result<Md5Key, Error> {
+/// There is no terminal; or the signal whose key was hit.
+pub(super) fn typed(question: Question<'_>) -> Result<Secret, Error> {
     let terminal = File::options().read(true).write(true).open("/dev/tty");
-    let answer = terminal.and_then(|mut terminal| ask(&mut terminal));
+    let answer = terminal.and_then(|mut terminal| ask(&mut terminal, question.text));
     match answer {
-        Ok(Answer::Line(secret)) => key(secret.start(LONGEST_TYPED)),
+        Ok(Answer::Line(secret)) => Ok(secret),
         Ok(Answer::Signal(number)) => Err(Error::Signal(number)),
-        Err(_) => Err(Error::message(format!("Unable to read {NAME}"))),
+        Err(_) => Err(Error::message(format!("Unable to read {}", question.wanted))),
     }
 }
 
-/// The first line of a file, without its line break.
+/// The first line of a file, without its line break. Of a line that has more than `longest` bytes one
+/// more than that comes back.
 ///
 /// # Errors
-/// The file cannot be read; the line is empty or too long.
-pub(super) fn in_file(path: &OsStr) -> Result<Md5Key, Error> {
-    // Room for a line break behind the longest password, and a byte more than that is no password.
-    let mut secret = Secret::with_room_for(Md5Key::MAX_LEN + 1);
+/// The file cannot be read.
+pub(super) fn in_file(path: &OsStr, longest: usize) -> Result<Secret, Error> {
+    // The byte more is a line break, or tells that the line goes on.
+    let mut secret = Secret::with_room_for(longest + 1);
     let read = File::open(path).and_then(|file| secret.fill_from(file));
     read.map_err(Error::doing(quoted(&path.to_string_lossy())))?;
-    let line = secret.0.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    key(line)
-}
-
-fn key(password: &[u8]) -> Result<Md5Key, Error> {
-    if password.is_empty() {
-        return Err(Error::message(format!("{NAME} is empty")));
-    }
-    Md5Key::new(password).ok_or_else(|| {
-        Error::message(format!("{NAME} too long: more than {} bytes", Md5Key::MAX_LEN))
-    })
+    secret.0.pop_if(|byte| *byte == b'\n');
+    Ok(secret)
 }
 
 enum Answer {
@@ -62,9 +63,9 @@ enum Answer {
     Signal(i32),
 }
 
-fn ask(terminal: &mut File) -> io::Result<Answer> {
+fn ask(terminal: &mut File, question: &str) -> io::Result<Answer> {
     let typing = Typing::begin(&*terminal)?;
-    let asked = terminal.write_all(format!("{NAME}: ").as_bytes());
+    let asked = terminal.write_all(format!("{question}: ").as_bytes());
     let answer = asked.and_then(|()| typing.read(terminal));
     typing.end(&*terminal)?;
     // The line break that was not echoed.
@@ -144,11 +145,19 @@ impl Key {
 
 /// Bytes that are overwritten when they are no longer needed. They never move, for the room is all
 /// there from the beginning.
-struct Secret(Vec<u8>);
+pub(super) struct Secret(Vec<u8>);
 
 impl Secret {
-    fn with_room_for(bytes: usize) -> Self {
+    pub(super) fn with_room_for(bytes: usize) -> Self {
         Self(Vec::with_capacity(bytes))
+    }
+
+    pub(super) fn copied(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     fn fill_from(&mut self, mut file: impl Read) -> io::Result<()> {
@@ -168,7 +177,7 @@ impl Secret {
         self.0.len() < self.0.capacity()
     }
 
-    fn push(&mut self, byte: u8) {
+    pub(super) fn push(&mut self, byte: u8) {
         if self.has_room() {
             self.0.push(byte);
         }
@@ -185,9 +194,11 @@ impl Secret {
         // So that the zeros look needed.
         black_box(&mut self.0).clear();
     }
+}
 
-    fn start(&self, longest: usize) -> &[u8] {
-        &self.0[..self.0.len().min(longest)]
+impl Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
     }
 }
 
@@ -197,13 +208,8 @@ impl Drop for Secret {
     }
 }
 
-const NAME: &str = "TCP MD5SIG password";
-
-/// Debian's netcat has room for a key of 80 bytes and keeps one for the end of the string.
-const LONGEST_TYPED: usize = Md5Key::MAX_LEN - 1;
-
 /// `MAX_CANON`: no terminal gives a longer line.
-const LONGEST_LINE: usize = 4096;
+pub(super) const LONGEST_LINE: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -240,7 +246,7 @@ mod tests {
                 }
                 screen
             });
-            let answer = ask(&mut terminal).expect("answered");
+            let answer = ask(&mut terminal, "Pass word").expect("answered");
             (answer, user.join().expect("user"))
         });
         let after = tcgetattr(&terminal).expect("modes");
@@ -252,7 +258,7 @@ mod tests {
     #[track_caller]
     fn line(keys: &[u8]) -> Vec<u8> {
         let (answer, screen, restored) = dialogue(keys);
-        assert_eq!(screen, "TCP MD5SIG password: \r\n");
+        assert_eq!(screen, "Pass word: \r\n");
         assert!(restored, "the terminal is not what it was");
         match answer {
             Answer::Line(secret) => secret.0.clone(),
@@ -289,34 +295,41 @@ mod tests {
         for _ in 0..10_000 {
             secret.push(b'x');
         }
-        assert_eq!(secret.start(LONGEST_TYPED), [b'x'; 79]);
+        assert_eq!(secret.bytes(), [b'x'; LONGEST_LINE]);
     }
 
-    fn file(content: &[u8]) -> Result<Md5Key, String> {
+    fn file(content: &[u8]) -> Vec<u8> {
         let file = tempfile::NamedTempFile::new().expect("file");
         fs::write(file.path(), content).expect("written");
-        in_file(file.path().as_os_str()).map_err(|error| error.to_string())
+        in_file(file.path().as_os_str(), 80).expect("read").bytes().to_vec()
     }
 
     #[test]
     fn the_password_of_a_file_is_its_first_line() {
-        let key = |password: &[u8]| Md5Key::new(password).ok_or(String::new());
-        assert_eq!(file(b"secret"), key(b"secret"));
-        assert_eq!(file(b"secret\n"), key(b"secret"));
-        assert_eq!(file(b"se\xffcret \r\nnot this\n"), key(b"se\xffcret \r"));
-        assert_eq!(file(&[b'x'; 80]), key(&[b'x'; 80]));
-        assert_eq!(file(&[&[b'x'; 80][..], b"\n"].concat()), key(&[b'x'; 80]));
+        assert_eq!(file(b"secret"), b"secret");
+        assert_eq!(file(b"secret\n"), b"secret");
+        assert_eq!(file(b"se\xffcret \r\nnot this\n"), b"se\xffcret \r");
+        assert_eq!(file(&[b'x'; 80]), [b'x'; 80]);
+        assert_eq!(file(&[&[b'x'; 80][..], b"\n"].concat()), [b'x'; 80]);
+        for content in [&b""[..], b"\n", b"\nsecret\n"] {
+            assert_eq!(file(content), b"");
+        }
     }
 
     #[test]
-    fn a_file_without_a_password_is_refused() {
-        for content in [&b""[..], b"\n", b"\nsecret\n"] {
-            assert_eq!(file(content), Err("TCP MD5SIG password is empty".to_owned()));
-        }
-        let too_long = Err("TCP MD5SIG password too long: more than 80 bytes".to_owned());
-        assert_eq!(file(&[b'x'; 81]), too_long);
-        assert_eq!(file(&vec![b'x'; 100_000]), too_long);
-        let missing = in_file(Path::new("/no/such\nfile").as_os_str()).expect_err("missing");
+    fn of_a_line_that_is_too_long_comes_a_byte_too_many() {
+        assert_eq!(file(&[b'x'; 81]), [b'x'; 81]);
+        assert_eq!(file(&vec![b'x'; 100_000]), [b'x'; 81]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let missing = in_file(Path::new("/no/such\nfile").as_os_str(), 80).expect_err("missing");
         assert_eq!(missing.to_string(), "/no/such\\u{a}file: No such file or directory");
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        assert_eq!(format!("{:?}", Secret::copied(b"hunter2")), "Secret(..)");
     }
 }

@@ -5,16 +5,17 @@
 //! in the application's terms, in which nothing remembers which option it came from.
 //!
 //! Where the program is meant to differ from Debian's netcat, the rule says so. Order of refusals:
-//! values first, then options that exclude each other, then operands; a password is asked for when
+//! values first, then options that exclude each other, then operands; passwords are asked for when
 //! nothing else can go wrong.
 //!
-//! Read next: `rules` for what excludes what, `connect` and `listen` for the operands, `policy` for how
-//! sessions end, `options` for sockets; all of them read through `words`.
+//! Read next: `rules` for what excludes what, `connect` and `listen` for the operands, `route` for
+//! proxies, `policy` for how sessions end, `options` for sockets; all of them read through `words`.
 
 mod connect;
 mod listen;
 mod options;
 mod policy;
+mod route;
 mod rules;
 mod words;
 
@@ -27,6 +28,7 @@ use crate::sys::net::Transport;
 use crate::sys::resolve::{Family, Lookup};
 use listen::Listening;
 use policy::Limits;
+use route::Proxies;
 use words::Words;
 
 /// A command line that has been understood.
@@ -44,16 +46,20 @@ impl Plan {
         let limits = Limits::read(words)?;
         let listening = Listening::read(words)?;
         let mut options = options::read(words)?;
+        let proxies = Proxies::read(words, outside)?;
         rules::check(words)?;
 
         let transport = transport(words);
         let services = |name: &str| (outside.services)(name, transport.name());
-        let mode = if words.has(args::LISTEN) {
+        let mut mode = if words.has(args::LISTEN) {
             Mode::Listen(listening.listen(words, transport, &limits, &services)?)
         } else {
             Mode::Connect(connect::connect(words, transport, &limits, &services)?)
         };
         options.md5_key = options::md5_key(words, outside)?;
+        if let Mode::Connect(connect) = &mut mode {
+            connect.route = proxies.route(words, outside)?;
+        }
         let verbosity = matches.get_count(args::VERBOSE);
         let job = Job {
             lookup: lookup(words, &mode),

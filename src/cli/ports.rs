@@ -44,6 +44,15 @@ pub(super) fn sole_destination(text: &str, services: Services<'_>) -> Result<u16
     }
 }
 
+/// The port of a proxy. It is not repeated in the message: what stands there can be part of a password.
+pub(super) fn of_proxy(text: &str, services: Services<'_>) -> Result<u16, Error> {
+    if let Some(port) = service(text, services) {
+        return Ok(port);
+    }
+    integer(text, 1..=u16::MAX)
+        .map_err(|misfit| Error::message(format!("proxy port {}", misfit.why())))
+}
+
 fn destination(text: &str, services: Services<'_>) -> Result<RangeInclusive<u16>, Error> {
     // The whole word first: a hyphen may be part of a service's name.
     if let Some(port) = service(text, services) {
@@ -212,6 +221,27 @@ mod tests {
     #[test]
     fn local_port_above_65535_is_too_large() {
         assert_eq!(read_local("99999"), "port number too large: 99999");
+    }
+
+    #[test]
+    fn port_of_a_proxy_is_refused_unseen() {
+        let read = |text| match of_proxy(text, &services) {
+            Ok(port) => port.to_string(),
+            Err(error) => error.to_string(),
+        };
+        for (text, answer) in [
+            ("1", "1"),
+            ("65535", "65535"),
+            ("http", "80"),
+            ("0", "proxy port too small"),
+            ("-1", "proxy port too small"),
+            ("65536", "proxy port too large"),
+            ("1-2", "proxy port invalid"),
+            ("hunter2", "proxy port invalid"),
+            ("", "proxy port invalid"),
+        ] {
+            assert_eq!(read(text), answer, "{text:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,8 @@ where
     let args = args.into_iter().map(Into::into);
     let outside = Outside {
         services: &|name, _| (name == "http").then_some(80),
-        password: &|| Err(Error::message("nobody is here")),
+        password: &|_| Err(Error::message("nobody is here")),
+        proxy_auth: None,
     };
     parse_with(std::iter::once(program).chain(args), outside)
 }
@@ -73,7 +74,14 @@ fn long_options_take_values_both_ways_and_can_be_shortened() {
     assert_eq!(run("--source-port 5 h 1"), run("-p 5 h 1"));
     assert_eq!(run("--source ::1 h 1"), run("-s ::1 h 1"));
     assert_eq!(run("--lis --keep --max 2 1"), run("-lk --max-conns 2 1"));
-    assert_eq!(refusal(["--no", "h", "1"]), "unknown option '--no' (see nc --help)");
+}
+
+#[test]
+fn shortened_option_that_may_be_several_is_ambiguous() {
+    for (word, option) in [("--no", "--no"), ("--ke", "--ke"), ("--proxy-a=u:p", "--proxy-a")] {
+        let expected = format!("ambiguous option '{option}' (see nc --help)");
+        assert_eq!(refusal([word, "h", "1"]), expected);
+    }
 }
 
 #[test]
@@ -174,6 +182,12 @@ fn values_must_be_utf8() {
         ("--join", "multicast group"),
         ("--fd", "descriptor"),
         ("--ready-fd", "descriptor"),
+        ("-x", "proxy address"),
+        ("--proxy", "proxy address"),
+        ("-X", "proxy protocol"),
+        ("--proxy-type", "proxy protocol"),
+        ("-P", "proxy user"),
+        ("--proxy-dns", "proxy DNS"),
     ] {
         let args = [option.into(), odd(), "h".into(), "1".into()];
         assert_eq!(refusal(args), format!("{noun} is not valid UTF-8"));
@@ -303,6 +317,15 @@ fn any_word() -> impl Strategy<Value = OsString> {
         "--fd",
         "--port-file",
         "--ready-fd",
+        "-x",
+        "-X",
+        "-P",
+        "--proxy",
+        "--proxy-type",
+        "--proxy-auth",
+        "--proxy-auth=u:p",
+        "--proxy-auth-file",
+        "--proxy-dns",
     ]);
     let value = prop::sample::select(vec![
         "localhost",
@@ -316,6 +339,8 @@ fn any_word() -> impl Strategy<Value = OsString> {
         "all",
         "224.0.0.1",
         "@name",
+        "socks5://u:p@h:1,[::1]:2",
+        "[::1",
     ]);
     prop_oneof![
         option.prop_map(OsString::from),

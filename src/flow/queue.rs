@@ -32,10 +32,10 @@ impl Queue {
         Self::Stream { buffer: Buffer::new(BUFFER), least_room: 1 }
     }
 
-    /// For received datagrams, which leave as a stream.
+    /// For received datagrams of at most so many bytes, which leave as a stream.
     #[must_use]
-    pub fn received() -> Self {
-        Self::Stream { buffer: Buffer::new(3 * LARGEST), least_room: LARGEST }
+    pub fn received(largest: usize) -> Self {
+        Self::Stream { buffer: Buffer::new(3 * largest), least_room: largest }
     }
 
     /// For a stream that leaves as datagrams.
@@ -131,6 +131,15 @@ pub enum Framing {
 }
 
 impl Framing {
+    /// The same with room for so many bytes in a datagram.
+    #[must_use]
+    pub fn at_least(self, bytes: usize) -> Self {
+        match self {
+            Self::Read(most) => Self::Read(most.max(bytes)),
+            Self::Line(most) => Self::Line(most.max(bytes)),
+        }
+    }
+
     fn most(self) -> usize {
         match self {
             Self::Read(most) | Self::Line(most) => most.clamp(1, LARGEST),
@@ -271,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_datagram_is_only_received_where_it_fits_whole() {
-        let mut queue = Queue::received();
+        let mut queue = Queue::received(LARGEST);
         assert!(queue.room().len() >= LARGEST);
         queue.filled(LARGEST);
         assert!(queue.room().len() >= LARGEST);

@@ -10,14 +10,29 @@
 //!
 //! Invariant: what comes out depends on the bytes only, never on how they were cut into calls.
 //!
-//! Read next: `proto/crlf.rs`, the smallest layer; `proto/telnet.rs`, one with states and answers.
+//! What is spoken *before* a session, once, has a seam of its own: [`Handshake`].
+//!
+//! Read next: `proto/crlf.rs`, the smallest layer; `proto/telnet.rs`, one with states and answers;
+//! `proto/handshake.rs`.
 
 use std::fmt::Debug;
 
 mod crlf;
+mod handshake;
+mod http_auth;
+mod http_connect;
+mod socks4;
+mod socks5;
 mod telnet;
 
 pub use crlf::Crlf;
+pub use handshake::{
+    Credentials, Fault, Handshake, Host, HostName, Limit, Progress, ProtocolError, Refusal, Status,
+    Target,
+};
+pub use http_connect::HttpConnect;
+pub use socks4::Socks4;
+pub use socks5::Socks5;
 pub use telnet::Telnet;
 
 /// How far one call of a layer came.

@@ -50,6 +50,13 @@ impl ByteSink for Joint {
 }
 
 impl Wire for Joint {
+    fn try_peek(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        let pipe = self.from.borrow();
+        let n = into.len().min(pipe.bytes.len());
+        into.iter_mut().zip(&pipe.bytes).for_each(|(slot, byte)| *slot = *byte);
+        Ok(if n > 0 { Attempt::Moved(n) } else { Attempt::Blocked })
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.to.borrow_mut().ended = true;
         Ok(())

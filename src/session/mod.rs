@@ -5,6 +5,7 @@
 //! with an in-memory wire and a clock of its own.
 //! Read next: `phase` for the life, `relay` for the rules, `flow` for one direction.
 
+mod negotiate;
 mod outcome;
 mod phase;
 mod policy;
@@ -12,6 +13,8 @@ mod relay;
 
 use std::time::{Duration, Instant};
 
+pub use negotiate::{Denial, Hops};
+use negotiate::{Negotiation, Step};
 pub use outcome::{End, Outcome};
 pub use phase::Kind;
 pub use policy::{Filters, LocalEof, PeerEof, Policy, Ways};
@@ -58,6 +61,8 @@ pub struct Report {
     /// Advance again at this time at the latest. It may move back with every byte, so the owner sets
     /// a timer only where none is set that fires before it.
     pub deadline: Option<Instant>,
+    /// The proxies have let us through: from now on the wire leads to the peer. Reported once.
+    pub negotiated: bool,
     /// Everything the peer sent is on stdout, which may be closed as far as this session goes.
     pub output_done: bool,
     /// The session is over; reported once.
@@ -69,12 +74,20 @@ pub struct Report {
 pub struct Session<W> {
     wire: W,
     phase: Phase,
+    /// For the relay, when it begins.
+    policy: Policy,
 }
 
 impl<W: Wire> Session<W> {
     /// Starts to relay over a connected wire.
     pub fn new(wire: W, policy: Policy, now: Instant) -> Self {
-        Self { wire, phase: Phase::Relaying(Box::new(Relay::new(policy, now))) }
+        Self { wire, phase: Phase::Relaying(Box::new(Relay::new(policy.clone(), now))), policy }
+    }
+
+    /// Starts to talk to the proxies that the wire leads through, until `deadline` at the latest.
+    pub fn through(wire: W, hops: Hops, deadline: Option<Instant>, policy: Policy) -> Self {
+        let negotiation = Negotiation::new(hops, deadline);
+        Self { wire, phase: Phase::Negotiating(Box::new(negotiation)), policy }
     }
 
     /// The connection itself, for whoever registered it.
@@ -86,7 +99,7 @@ impl<W: Wire> Session<W> {
     pub fn holds_output(&self) -> bool {
         match &self.phase {
             Phase::Relaying(relay) => relay.holds_output(),
-            Phase::Lingering { .. } | Phase::Closed => false,
+            Phase::Negotiating(_) | Phase::Lingering { .. } | Phase::Closed => false,
         }
     }
 
@@ -95,7 +108,7 @@ impl<W: Wire> Session<W> {
         match &self.phase {
             Phase::Relaying(relay) => relay.sent(),
             Phase::Lingering { outcome, .. } => outcome.sent,
-            Phase::Closed => 0,
+            Phase::Negotiating(_) | Phase::Closed => 0,
         }
     }
 
@@ -103,7 +116,7 @@ impl<W: Wire> Session<W> {
     pub fn has_sent_all(&self) -> bool {
         match &self.phase {
             Phase::Relaying(relay) => relay.has_sent_all(),
-            Phase::Lingering { .. } | Phase::Closed => true,
+            Phase::Negotiating(_) | Phase::Lingering { .. } | Phase::Closed => true,
         }
     }
 
@@ -111,7 +124,7 @@ impl<W: Wire> Session<W> {
     pub fn takes_input(&self) -> bool {
         match &self.phase {
             Phase::Relaying(relay) => relay.takes_input(),
-            Phase::Lingering { .. } | Phase::Closed => false,
+            Phase::Negotiating(_) | Phase::Lingering { .. } | Phase::Closed => false,
         }
     }
 
@@ -123,6 +136,12 @@ impl<W: Wire> Session<W> {
         turn: Turn,
     ) -> Report {
         let mut report = Report::default();
+        if let Phase::Negotiating(negotiation) = &mut self.phase {
+            let step = negotiation.advance(&mut self.wire, turn, &mut report);
+            self.leave_negotiation(step, turn.now, &mut report);
+            // The relay gets a turn of its own, so that its owner hears of it before it has read anything.
+            return report;
+        }
         if let Phase::Relaying(relay) = &mut self.phase {
             let wire = &mut self.wire;
             if let Some(end) = relay.advance(wire, local_in, local_out, turn, &mut report) {
@@ -135,15 +154,39 @@ impl<W: Wire> Session<W> {
         report
     }
 
+    /// What the session talks through, for whoever takes it over.
+    pub fn into_wire(self) -> W {
+        self.wire
+    }
+
     /// Ends the session from outside. `None` if it has reported its outcome already.
     pub fn close(&mut self, end: End) -> Option<Outcome> {
         let outcome = match &mut self.phase {
             Phase::Relaying(relay) => relay.outcome(end),
             Phase::Lingering { outcome, .. } => Outcome { end, ..*outcome },
+            Phase::Negotiating(_) => Outcome::of_nothing(end),
             Phase::Closed => return None,
         };
         self.phase.enter(Phase::Closed);
         Some(outcome)
+    }
+
+    fn leave_negotiation(&mut self, step: Step, now: Instant, report: &mut Report) {
+        let end = match step {
+            Step::Waiting => return,
+            Step::Done => {
+                report.negotiated = true;
+                report.again = true;
+                report.deadline = None;
+                let relay = Relay::new(self.policy.clone(), now);
+                self.phase.enter(Phase::Relaying(Box::new(relay)));
+                return;
+            }
+            Step::Failed(denial) => End::Denied(denial),
+            Step::Reconnect(hops) => End::ProxyReconnects(hops),
+        };
+        report.ended = Some(Outcome::of_nothing(end));
+        self.phase.enter(Phase::Closed);
     }
 
     fn leave_relay(&mut self, end: End, now: Instant, report: &mut Report) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use super::negotiate::{Denial, Hops};
 use crate::error::reason;
 
 /// The end of one session.
@@ -25,6 +26,10 @@ pub struct Outcome {
 pub enum End {
     /// Both directions came to their end, as the policy has it.
     Complete,
+    /// A proxy on the way did not let us through.
+    Denied(Denial),
+    /// A proxy on the way wants to be asked again, over a new connection.
+    ProxyReconnects(Hops),
     /// Nothing moved for as long as `-w` allows.
     Idle,
     /// The time after the end of stdin is over (`-q`, `--quit-after`).
@@ -42,12 +47,22 @@ pub enum End {
 }
 
 impl Outcome {
+    /// The end of a session that never carried a byte.
+    pub(super) fn of_nothing(end: End) -> Self {
+        Self { end, sent: 0, received: 0, unsent: 0, unwritten: 0 }
+    }
+
     /// Every byte that was read was delivered, and nothing broke.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let broke = match self.end {
-            End::Complete | End::Idle | End::QuitTimer | End::ReaderGone => false,
+            End::Complete
+            | End::ProxyReconnects(_)
+            | End::Idle
+            | End::QuitTimer
+            | End::ReaderGone => false,
             End::HeldOthersBack
+            | End::Denied(_)
             | End::PeerFailed(_)
             | End::InputFailed(_)
             | End::OutputFailed(_) => true,
@@ -63,7 +78,10 @@ impl Outcome {
             return None;
         }
         let what = match &self.end {
-            End::Complete | End::ReaderGone => format!("{peer}: closed"),
+            End::Complete | End::ReaderGone | End::ProxyReconnects(_) => {
+                format!("{peer}: closed")
+            }
+            End::Denied(denial) => denial.to_string(),
             End::Idle => format!("{peer}: idle timeout"),
             End::QuitTimer => format!("{peer}: quit timer"),
             End::HeldOthersBack => format!("{peer}: dropped, it held the others back"),

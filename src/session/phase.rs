@@ -1,8 +1,9 @@
 //! The phases of one connection, and the only place that changes them.
 //!
 //! ```text
-//!   Relaying ──▶ Lingering ──▶ Closed
-//!       └──────────────────────▶┘
+//!   Negotiating ──▶ Relaying ──▶ Lingering ──▶ Closed
+//!        │             └────────────────────────▶┤
+//!        └──────────────────────────────────────▶┘
 //! ```
 //! Connecting is no phase of a session: several addresses race for one session, so it belongs to
 //! `app::dial`, and a session begins with a wire that works.
@@ -11,12 +12,16 @@ use std::time::Instant;
 
 use log::debug;
 
+use super::negotiate::Negotiation;
 use super::outcome::Outcome;
 use super::relay::Relay;
 
 /// Where a session stands.
 #[derive(Debug)]
 pub(super) enum Phase {
+    /// Proxies on the way are being talked to. When the last has let us through, `Relaying`; when one
+    /// refuses, breaks or takes too long, or wants a new connection, `Closed`.
+    Negotiating(Box<Negotiation>),
     /// Bytes go both ways. The policy's end leads to `Lingering` where we have sent all we had and
     /// the peer may still be sending, else to `Closed`.
     Relaying(Box<Relay>),
@@ -36,6 +41,8 @@ pub(super) enum Phase {
 /// A phase without what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// See [`Phase::Negotiating`].
+    Negotiating,
     /// See [`Phase::Relaying`].
     Relaying,
     /// See [`Phase::Lingering`].
@@ -46,12 +53,13 @@ pub enum Kind {
 
 impl Kind {
     /// All phases, in the order of a life.
-    pub const ALL: [Self; 3] = [Self::Relaying, Self::Lingering, Self::Closed];
+    pub const ALL: [Self; 4] = [Self::Negotiating, Self::Relaying, Self::Lingering, Self::Closed];
 
     /// The legal edges.
     #[must_use]
     pub const fn leads_to(self, next: Self) -> bool {
         match self {
+            Self::Negotiating => matches!(next, Self::Relaying | Self::Closed),
             Self::Relaying => matches!(next, Self::Lingering | Self::Closed),
             Self::Lingering => matches!(next, Self::Closed),
             Self::Closed => false,
@@ -63,6 +71,7 @@ impl Phase {
     /// Which phase this is.
     pub(super) const fn kind(&self) -> Kind {
         match self {
+            Self::Negotiating(_) => Kind::Negotiating,
             Self::Relaying(_) => Kind::Relaying,
             Self::Lingering { .. } => Kind::Lingering,
             Self::Closed => Kind::Closed,

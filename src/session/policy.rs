@@ -4,7 +4,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::flow::Framing;
+use crate::flow::{Framing, LARGEST};
 
 /// How one session treats its two directions and when it ends by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Policy {
     pub recv_limit: Option<NonZeroU64>,
     /// How stdin is cut where the wire carries datagrams; `None`: it carries a stream.
     pub framing: Option<Framing>,
+    /// The largest datagram that may arrive, in bytes; there has to be room for all of it.
+    pub largest_datagram: usize,
     /// What changes bytes on their way.
     pub filters: Filters,
     /// Time between two lines sent (`-i`).
@@ -50,6 +52,7 @@ impl Policy {
             idle: None,
             recv_limit: None,
             framing: None,
+            largest_datagram: LARGEST,
             filters: Filters::default(),
             interval: None,
         }

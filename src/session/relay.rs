@@ -37,7 +37,11 @@ impl Relay {
     pub(super) fn new(policy: Policy, now: Instant) -> Self {
         let (to_wire, from_wire) = match policy.framing {
             None => (Queue::stream(), Queue::stream()),
-            Some(framing) => (Queue::packets(framing), Queue::received()),
+            // The line feed and what -C puts before it leave together.
+            Some(framing) if policy.filters.crlf => {
+                (Queue::packets(framing.at_least(2)), Queue::received(policy.largest_datagram))
+            }
+            Some(framing) => (Queue::packets(framing), Queue::received(policy.largest_datagram)),
         };
         let outbound = match policy.ways {
             Ways::Both | Ways::SendOnly => {
@@ -104,24 +108,29 @@ impl Relay {
         // behind it that shall meet the error, not a write.
         wire.begin_turn(turn.now);
         let had_destination = wire.has_destination();
+        let held_back = self.replies.len() >= MOST_REPLIES;
         let received = self.receive(wire, local_out, turn);
         // Somebody to send to is no event of the kernel's.
         let found_destination = !had_destination && wire.has_destination();
-        let mut wire_takes = turn.gates.net.intersects(Readiness::WRITE) || found_destination;
+        let retry_is_due = wire.retry_at().is_some_and(|at| at <= turn.now);
+        let mut wire_takes =
+            turn.gates.net.intersects(Readiness::WRITE) || found_destination || retry_is_due;
         let replies_blocked = wire_takes && self.send_replies(wire);
         wire_takes &= !replies_blocked;
         let mut sent = self.send(wire, local_in, wire_takes, turn);
         sent.blocked.sink |= replies_blocked;
 
         report.note_blocked(received.blocked, sent.blocked);
-        report.again = received.more || sent.more;
+        // Room for more answers is no event of the kernel's either.
+        let may_read_on = held_back && self.replies.len() < MOST_REPLIES;
+        report.again = received.more || sent.more || may_read_on;
         report.output_done = received.finished;
         if received.calls + sent.calls > 0 {
             self.last_active = turn.now;
         }
         self.notice_a_dead_wire(wire, turn.gates.net);
         let end = self.settle(wire, received, sent, turn.now);
-        report.deadline = self.deadline(turn.now);
+        report.deadline = self.deadline(turn.now).into_iter().chain(wire.retry_at()).min();
         end
     }
 

@@ -53,6 +53,10 @@ impl ByteSink for Peer {
 }
 
 impl Wire for Peer {
+    fn try_peek(&mut self, _into: &mut [u8]) -> io::Result<Attempt> {
+        Ok(Attempt::Blocked)
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.saw_eof = true;
         Ok(())

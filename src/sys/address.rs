@@ -98,6 +98,9 @@ impl From<Option<SocketAddrAny>> for Address {
             return Self::Ip(ip);
         }
         let Ok(unix) = SocketAddrUnix::try_from(address) else { return Self::Unnamed };
+        if unix.is_unnamed() {
+            return Self::Unnamed;
+        }
         let name = match (unix.abstract_name(), unix.path()) {
             (Some(name), _) => [b"@", name].concat(),
             (None, Some(path)) => path.to_bytes().to_vec(),

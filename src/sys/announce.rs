@@ -21,10 +21,17 @@ pub fn to_file(path: &Path, line: &str) -> io::Result<()> {
     if is_special {
         return fs::write(path, line);
     }
+    // Made, not found: whoever may write here could have put a link where we are about to write.
     let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
-    fs::write(&beside, line)?;
-    fs::rename(&beside, path)
+    beside.push(format!(".{:016x}", fastrand::u64(..)));
+    let made = fs::OpenOptions::new().write(true).create_new(true).open(&beside);
+    let written = made
+        .and_then(|mut file| file.write_all(line.as_bytes()))
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        drop(fs::remove_file(&beside));
+    }
+    written
 }
 
 /// Writes a line to an inherited descriptor and closes it, so that its reader has the end of file
@@ -52,7 +59,8 @@ pub fn to_service_manager() -> io::Result<()> {
         Some(name) => SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat()))?,
         None => SockAddr::unix(&name)?,
     };
-    Socket::new(Domain::UNIX, Type::DGRAM, None)?.send_to(b"READY=1", &address)?;
+    // A manager that does not listen to anybody is not waited for.
+    Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)?.send_to(b"READY=1", &address)?;
     Ok(())
 }
 

@@ -7,10 +7,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use log::debug;
-use mio::event::Source;
-use mio::{Interest, Registry, Token};
-use rustix::io::Errno;
+use log::{debug, warn};
 use rustix::net::{RecvFlags, SendFlags, SocketAddrAny, recvfrom, sendto};
 
 use super::address::Address;
@@ -26,6 +23,8 @@ pub enum Reply {
     First,
     /// Everybody.
     All,
+    /// Nobody: there is no name to answer at.
+    Nobody,
 }
 
 /// A bound socket and its peers.
@@ -38,6 +37,10 @@ pub struct Crowd {
     /// In the order in which they were first heard.
     peers: Vec<Peer>,
     now: Instant,
+    /// Datagrams heard so far: who was heard last is a matter of order and not of time.
+    heard: u64,
+    /// A peer's own queue is full, or the kernel's memory: there is no event for either.
+    retry_at: Option<Instant>,
     /// Of the datagram under way: how many of the peers have it.
     served: usize,
 }
@@ -45,7 +48,11 @@ pub struct Crowd {
 #[derive(Debug)]
 struct Peer {
     address: SocketAddrAny,
-    heard: Instant,
+    /// When it was heard last, and as which datagram.
+    heard_at: Instant,
+    heard: u64,
+    /// Since when it takes nothing.
+    blocked_since: Option<Instant>,
 }
 
 impl Crowd {
@@ -53,7 +60,12 @@ impl Crowd {
     #[must_use]
     pub fn new(polled: Polled, reply: Reply, memory: Option<Duration>, now: Instant) -> Self {
         let memory = memory.unwrap_or(MEMORY);
-        Self { polled, reply, memory, peers: Vec::new(), now, served: 0 }
+        Self { polled, reply, memory, peers: Vec::new(), now, heard: 0, retry_at: None, served: 0 }
+    }
+
+    /// What the reactor watches.
+    pub fn polled(&mut self) -> &mut Polled {
+        &mut self.polled
     }
 
     fn note(&mut self, sender: Option<SocketAddrAny>) {
@@ -62,16 +74,17 @@ impl Crowd {
         else {
             return;
         };
-        let now = self.now;
+        self.heard += 1;
+        let (now, heard) = (self.now, self.heard);
         if let Some(peer) = self.peers.iter_mut().find(|peer| peer.address == address) {
-            peer.heard = now;
+            (peer.heard_at, peer.heard) = (now, heard);
             return;
         }
         debug!("new peer {}", Address::from(Some(address.clone())));
         if self.peers.len() == MOST_PEERS {
             self.forget(self.silent_longest());
         }
-        self.peers.push(Peer { address, heard: now });
+        self.peers.push(Peer { address, heard_at: now, heard, blocked_since: None });
     }
 
     fn silent_longest(&self) -> usize {
@@ -89,6 +102,7 @@ impl Crowd {
     /// Who gets the datagram next, if anybody is left.
     fn next_receiver(&self) -> Option<usize> {
         match self.reply {
+            Reply::Nobody => None,
             _ if self.peers.is_empty() => None,
             Reply::All => (self.served < self.peers.len()).then_some(self.served),
             Reply::First => (self.served == 0).then_some(0),
@@ -120,26 +134,59 @@ impl ByteSource for Crowd {
     }
 }
 
+impl Crowd {
+    /// A datagram could not be sent now. A UNIX peer whose queue is full is tried again after a while,
+    /// for the kernel calls our own socket writable all the time; one that takes nothing for long is
+    /// forgotten where others wait for the same datagram. Says whether there is somebody else to serve.
+    fn is_passed_over(&mut self, which: usize) -> bool {
+        let now = self.now;
+        let is_unix = Address::from(Some(self.peers[which].address.clone())).as_ip().is_none();
+        if is_unix {
+            self.retry_at = Some(now + RETRY);
+        }
+        let since = *self.peers[which].blocked_since.get_or_insert(now);
+        let gives_up = self.reply == Reply::All && self.peers.len() > 1 && now >= since + PATIENCE;
+        if gives_up {
+            let address = Address::from(Some(self.peers[which].address.clone()));
+            warn!("{address} is forgotten: it takes nothing while others wait");
+            self.forget(which);
+        }
+        gives_up
+    }
+}
+
 impl ByteSink for Crowd {
     fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
+        if self.retry_at.is_some_and(|at| self.now < at) {
+            return Ok(Attempt::Blocked);
+        }
+        self.retry_at = None;
         let mut taken = self.served > 0;
         while let Some(which) = self.next_receiver() {
             let address = &self.peers[which].address;
             let polled = &self.polled;
-            let attempt = Attempt::to_write(|| {
-                polled.call(|fd| {
-                    Ok(sendto(fd, from, SendFlags::NOSIGNAL | SendFlags::DONTWAIT, address)?)
-                })
-            });
+            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+            let attempt =
+                Attempt::to_write(|| polled.call(|fd| Ok(sendto(fd, from, flags, address)?)));
             match attempt {
                 Ok(Attempt::Moved(_)) => {
                     taken = true;
+                    self.peers[which].blocked_since = None;
                     self.served += 1;
                 }
-                Ok(Attempt::Blocked | Attempt::Ended) => return Ok(Attempt::Blocked),
+                Ok(Attempt::Blocked | Attempt::Ended) => {
+                    if !self.is_passed_over(which) {
+                        return Ok(Attempt::Blocked);
+                    }
+                }
                 // The datagram does not fit through the network: every peer would say the same.
-                Err(error) if error.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error()) => {
-                    return Err(error);
+                Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => return Err(error),
+                // Nobody's fault, and over soon: udp(7).
+                Err(error)
+                    if matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM)) =>
+                {
+                    self.retry_at = Some(self.now + RETRY);
+                    return Ok(Attempt::Blocked);
                 }
                 Err(error) => {
                     debug!("peer {}: {error}", Address::from(Some(address.clone())));
@@ -154,6 +201,11 @@ impl ByteSink for Crowd {
 }
 
 impl Wire for Crowd {
+    fn try_peek(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        Attempt::to_read(|| self.polled.call(|fd| Ok(recvfrom(fd, &mut *into, flags)?.1)))
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         // There is no connection to half-close.
         Ok(())
@@ -165,7 +217,11 @@ impl Wire for Crowd {
     }
 
     fn has_destination(&self) -> bool {
-        !self.peers.is_empty()
+        !self.peers.is_empty() && self.reply != Reply::Nobody
+    }
+
+    fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
     }
 
     fn begin_turn(&mut self, now: Instant) {
@@ -173,38 +229,20 @@ impl Wire for Crowd {
         // A datagram under way counts peers by position.
         if self.served == 0 {
             let memory = self.memory;
-            self.peers.retain(|peer| now < peer.heard + memory);
+            self.peers.retain(|peer| now < peer.heard_at + memory);
         }
-    }
-}
-
-impl Source for Crowd {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.polled.register(registry, token, interest)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.polled.reregister(registry, token, interest)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.polled.deregister(registry)
     }
 }
 
 /// How long a silent peer is remembered: as long as a home router keeps a UDP mapping that has seen
 /// traffic both ways, RFC 4787, section 4.3 recommends 5 minutes.
 const MEMORY: Duration = Duration::from_secs(300);
+
+/// How long to wait for room that nobody will announce.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// How long one peer may take nothing while others wait for the same datagram.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Addresses can be made up by anybody who sends, so they have a bound.
 const MOST_PEERS: usize = 1024;

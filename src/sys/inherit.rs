@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::{AddressFamily, SocketType, getpeername};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::net::Transport;
@@ -30,6 +30,19 @@ pub fn duplicate(number: i32) -> io::Result<OwnedFd> {
     }
     let ourselves = pidfd_open(getpid(), PidfdFlags::empty())?;
     Ok(pidfd_getfd(ourselves, number, PidfdGetfdFlags::empty())?)
+}
+
+/// Takes descriptor `number` over: the duplicate is all that is left of it, so that closing it closes it.
+/// The standard three stay open.
+///
+/// # Errors
+/// As [`duplicate`].
+pub fn take_over(number: i32) -> io::Result<OwnedFd> {
+    let fd = duplicate(number)?;
+    if number > 2 {
+        nix::unistd::close(number)?;
+    }
+    Ok(fd)
 }
 
 /// The number of the first socket that systemd has opened for us, `sd_listen_fds(3)`.
@@ -66,7 +79,10 @@ pub fn kind(fd: &impl AsFd) -> io::Result<Kind> {
         _ => return Err(io::Error::from_raw_os_error(libc::EPROTONOSUPPORT)),
     };
     Ok(match transport {
-        Transport::Udp | Transport::UnixDatagram => Kind::Datagrams(transport),
+        Transport::Udp | Transport::UnixDatagram if getpeername(fd).is_err() => {
+            Kind::Datagrams(transport)
+        }
+        Transport::Udp | Transport::UnixDatagram => Kind::Connection(transport),
         _ if socket_acceptconn(fd)? => Kind::Listener(transport),
         _ => Kind::Connection(transport),
     })

@@ -3,11 +3,9 @@
 use std::io;
 use std::time::Instant;
 
-use mio::event::Source;
-use mio::{Interest, Registry, Token};
-
 use super::crowd::Crowd;
 use super::net::Socket;
+use super::polled::Polled;
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
 
 /// A connection, or a socket that stands for many.
@@ -20,6 +18,14 @@ pub enum Link {
 }
 
 impl Link {
+    /// What the reactor watches.
+    pub fn polled(&mut self) -> &mut Polled {
+        match self {
+            Self::Peer(socket) => socket.polled(),
+            Self::Crowd(crowd) => crowd.polled(),
+        }
+    }
+
     /// Has the kernel hold little that is not sent yet, so that a slow peer is seen to be slow and not
     /// to be stalled. It is a wish: not every kind of socket knows it.
     pub fn keep_unsent_short(&self) {
@@ -49,6 +55,13 @@ impl ByteSink for Link {
 }
 
 impl Wire for Link {
+    fn try_peek(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        match self {
+            Self::Peer(socket) => socket.try_peek(into),
+            Self::Crowd(crowd) => crowd.try_peek(into),
+        }
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Peer(socket) => socket.shutdown_write(),
@@ -70,43 +83,17 @@ impl Wire for Link {
         }
     }
 
+    fn retry_at(&self) -> Option<Instant> {
+        match self {
+            Self::Peer(socket) => socket.retry_at(),
+            Self::Crowd(crowd) => crowd.retry_at(),
+        }
+    }
+
     fn begin_turn(&mut self, now: Instant) {
         match self {
             Self::Peer(socket) => socket.begin_turn(now),
             Self::Crowd(crowd) => crowd.begin_turn(now),
-        }
-    }
-}
-
-impl Source for Link {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        match self {
-            Self::Peer(socket) => socket.register(registry, token, interest),
-            Self::Crowd(crowd) => crowd.register(registry, token, interest),
-        }
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        match self {
-            Self::Peer(socket) => socket.reregister(registry, token, interest),
-            Self::Crowd(crowd) => crowd.reregister(registry, token, interest),
-        }
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        match self {
-            Self::Peer(socket) => socket.deregister(registry),
-            Self::Crowd(crowd) => crowd.deregister(registry),
         }
     }
 }

@@ -9,8 +9,6 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
-use mio::event::Source;
-use mio::{Interest, Registry, Token};
 use rustix::net::netdevice::name_to_index;
 use rustix::net::sockopt::socket_error;
 use rustix::net::{
@@ -76,6 +74,16 @@ impl Transport {
         }
     }
 
+    /// The largest datagram or record that may arrive, in bytes. UDP has 16 bits for the length; of UNIX
+    /// sockets it is the sender's buffer that decides, `net.core.wmem_max` in socket(7), 208 KiB.
+    #[must_use]
+    pub fn largest_datagram(self) -> usize {
+        match self {
+            Self::UnixDatagram | Self::UnixRecords => 256 * 1024,
+            Self::Tcp | Self::Mptcp | Self::Udp | Self::UnixStream | Self::Vsock => 65_535,
+        }
+    }
+
     fn socket(self, address: &SockAddr) -> io::Result<socket2::Socket> {
         let (kind, protocol) = match self {
             Self::Tcp => (Type::STREAM, Some(Protocol::TCP)),
@@ -133,7 +141,8 @@ pub fn dial(
         // Writing none of it begins the handshake, for the server may be the one to speak first.
         Ok(()) if options.fast_open => drop(socket.send(&[])),
         Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        // Interrupted, it goes on by itself: connect(2).
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {}
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(DialError::Busy),
         Err(error) => return Err(DialError::Connect(error)),
     }
@@ -183,7 +192,10 @@ pub fn listen(
     let address = at.to_sock_addr()?;
     let socket = transport.socket(&address)?;
     if at.as_ip().is_some() {
-        socket.set_reuse_address(true)?;
+        // For datagrams it would do what SO_REUSEPORT does.
+        if shared || transport.boundaries() == Boundaries::None {
+            socket.set_reuse_address(true)?;
+        }
         if shared {
             socket.set_reuse_port(true)?;
         }
@@ -236,9 +248,13 @@ pub fn accept(listener: &Polled) -> io::Result<(OwnedFd, Address)> {
 /// recvfrom(2); `WouldBlock` if there is none.
 pub fn first_sender(socket: &Polled) -> io::Result<Option<SocketAddrAny>> {
     let mut nothing = [0; 1];
-    let (_, _, sender) = socket
-        .call(|fd| Ok(recvfrom(fd, &mut nothing[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)?))?;
-    Ok(sender)
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    loop {
+        match socket.call(|fd| Ok(recvfrom(fd, &mut nothing[..], flags)?)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            received => return received.map(|(_, _, sender)| sender),
+        }
+    }
 }
 
 /// A socket with a peer.
@@ -278,6 +294,11 @@ impl Socket {
     /// See [`super::link::Link::keep_unsent_short`]: `TCP_NOTSENT_LOWAT`, tcp(7).
     pub(super) fn keep_unsent_short(&self) {
         drop(socket2::SockRef::from(&self.polled).set_tcp_notsent_lowat(UNSENT));
+    }
+
+    /// What the reactor watches.
+    pub fn polled(&mut self) -> &mut Polled {
+        &mut self.polled
     }
 
     /// The descriptor, for whoever takes the connection over.
@@ -335,6 +356,11 @@ impl ByteSink for Socket {
 }
 
 impl Wire for Socket {
+    fn try_peek(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        Attempt::to_read(|| self.polled.call(|fd| Ok(recv(fd, &mut *into, flags)?.0)))
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(shutdown(&self.polled, Shutdown::Write)?)
     }
@@ -344,30 +370,6 @@ impl Wire for Socket {
             Ok(Ok(())) => None,
             Ok(Err(error)) | Err(error) => Some(error.into()),
         }
-    }
-}
-
-impl Source for Socket {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.polled.register(registry, token, interest)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.polled.reregister(registry, token, interest)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.polled.deregister(registry)
     }
 }
 

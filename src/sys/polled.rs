@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mio::event::Source;
 use mio::unix::pipe::Receiver;
-use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// A nonblocking descriptor of any kind: a socket, a listener, a pipe, a terminal.
@@ -64,6 +63,11 @@ impl Polled {
         }
     }
 
+    /// For the reactor.
+    pub fn source(&mut self) -> &mut dyn Source {
+        &mut self.fd
+    }
+
     /// Gives the descriptor back.
     #[must_use]
     pub fn into_fd(self) -> OwnedFd {
@@ -74,30 +78,6 @@ impl Polled {
 impl AsFd for Polled {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-impl Source for Polled {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.fd.register(registry, token, interest)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.fd.reregister(registry, token, interest)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.fd.deregister(registry)
     }
 }
 

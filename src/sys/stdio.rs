@@ -219,8 +219,8 @@ impl Standard {
     /// For registration; `None` where there is nothing to poll.
     pub fn event_source(&mut self) -> Option<&mut dyn Source> {
         match &mut self.channel {
-            Channel::Polled(source, _) => Some(source),
-            Channel::Socket(socket) => Some(socket),
+            Channel::Polled(polled, _) => Some(polled.source()),
+            Channel::Socket(socket) => Some(socket.source()),
             Channel::Ready(_) | Channel::Nowhere => None,
         }
     }

@@ -74,6 +74,15 @@ mod inherit;
 /// `-F`: the connection comes out of stdout.
 mod pass_fd;
 
+/// `-x`, `--proxy`: what proxies are asked, and what comes of it.
+mod proxy;
+
+/// Proxies that fail, refuse, lie or say nothing.
+mod proxy_faults;
+
+/// Proxies of others.
+mod proxy_real;
+
 /// As the proxy command of OpenSSH.
 mod ssh;
 

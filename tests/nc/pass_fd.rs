@@ -17,7 +17,7 @@ use crate::support::{ClosedPort, DEADLINE, Nc, Peer, Server};
 
 /// What has been passed over a socket: the bytes and the descriptors with them.
 #[track_caller]
-fn passed(socket: &UnixStream) -> (Vec<u8>, Vec<OwnedFd>) {
+pub(crate) fn passed(socket: &UnixStream) -> (Vec<u8>, Vec<OwnedFd>) {
     assert!(ready(socket, PollFlags::IN, DEADLINE), "nothing was passed");
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

@@ -13,7 +13,7 @@ use crate::support::peer::ready;
 use crate::support::{DEADLINE, Nc, noise};
 
 /// Keys of our own, and a daemon that serves one connection.
-struct Daemon {
+pub(crate) struct Daemon {
     dir: TempDir,
     listener: TcpListener,
     child: Option<Child>,
@@ -21,7 +21,7 @@ struct Daemon {
 
 impl Daemon {
     #[track_caller]
-    fn prepare() -> Self {
+    pub(crate) fn prepare() -> Self {
         let dir = tempfile::tempdir().unwrap();
         for key in ["host", "user"] {
             let made = Command::new("ssh-keygen")
@@ -46,7 +46,7 @@ impl Daemon {
 
     /// Serves the next connection, which is its stdin and stdout.
     #[track_caller]
-    fn serves(&mut self) {
+    pub(crate) fn serves(&mut self) {
         assert!(ready(&self.listener, PollFlags::IN, DEADLINE), "nobody connected");
         let connection = OwnedFd::from(self.listener.accept().unwrap().0);
         // The folder it changes its root to may be missing, and must not be left behind.
@@ -63,7 +63,16 @@ impl Daemon {
     }
 
     /// A client that runs `cat` on the other side.
-    fn client(&self, options: &[String]) -> Nc {
+    pub(crate) fn client(&self, options: &[String]) -> Nc {
+        self.connection(options).arg("cat")
+    }
+
+    /// A client that is a SOCKS proxy at a local port, and leaves through the other side.
+    pub(crate) fn forwarder(&self, port: u16) -> Nc {
+        self.connection(&[format!("DynamicForward=127.0.0.1:{port}"), "SessionType=none".into()])
+    }
+
+    fn connection(&self, options: &[String]) -> Nc {
         let port = self.listener.local_addr().unwrap().port();
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
         let user = String::from_utf8(user).unwrap();
@@ -75,7 +84,7 @@ impl Daemon {
         for option in options {
             nc = nc.arg("-o").arg(option);
         }
-        nc.arg("-p").arg(port.to_string()).arg(format!("{}@127.0.0.1", user.trim())).arg("cat")
+        nc.arg("-p").arg(port.to_string()).arg(format!("{}@127.0.0.1", user.trim()))
     }
 }
 
@@ -99,7 +108,7 @@ fn cat_through(options: &[String]) {
     ssh.ends().exits(0).showed(&payload);
 }
 
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_nc"))
 }
 

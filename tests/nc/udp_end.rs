@@ -240,7 +240,8 @@ fn quit_goes_on_receiving_and_then_quits() {
         let end = nc.ends();
         end.exits(0).said_nothing();
         let lasted = end.ended.duration_since(begun);
-        assert!(lasted >= Duration::from_secs(1), "{option}: {lasted:?}");
+        // Time is read once a turn, so a turn that lasts sees the end of stdin a little younger.
+        assert!(lasted >= Duration::from_millis(950), "{option}: {lasted:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::policy::Limits;
 use super::words::{HOST, PORT, SOURCE_ADDRESS, Words, text};
 use super::{MISSING_PATH, MISSING_PORT, rules};
-use crate::app::{Connect, Destination, Purpose};
+use crate::app::{Connect, Destination, Purpose, Route};
 use crate::cli::ports::{self, Services};
 use crate::cli::{args, vsock};
 use crate::error::Error;
@@ -24,6 +24,8 @@ pub(super) fn connect(
     let purpose = if words.has(args::PASS_FD) { Purpose::PassDescriptor } else { Purpose::Relay };
     Ok(Connect {
         to,
+        // Its proxies may have to ask for passwords, which comes last.
+        route: Route::default(),
         // Of `-w 0` Debian's waits for the connection without bound, and ends on the first pause.
         timeout: limits.timeout.filter(|timeout| !timeout.is_zero()),
         interval: limits.interval,

@@ -1,7 +1,8 @@
 //! What the sockets are told.
 
 use super::words::Words;
-use crate::cli::{Misfit, Outside, args, integer, password, quoted, time, tos};
+use crate::cli::password::{self, Question};
+use crate::cli::{Misfit, Outside, args, integer, quoted, time, tos};
 use crate::error::Error;
 use crate::sys::options::{Keepalive, Md5Key, Options};
 
@@ -34,12 +35,25 @@ pub(super) fn read(words: Words<'_>) -> Result<Options, Error> {
 /// The key of `-S`: of the file, if there is one, else of whoever sits at the terminal.
 pub(super) fn md5_key(words: Words<'_>, outside: Outside<'_>) -> Result<Option<Md5Key>, Error> {
     if let Some(file) = words.raw(args::MD5_FILE) {
-        password::in_file(file).map(Some)
+        let line = password::in_file(file, Md5Key::MAX_LEN)?;
+        key(line.bytes()).map(Some)
     } else if words.has(args::MD5) {
-        (outside.password)().map(Some)
+        let line = (outside.password)(Question { text: MD5_PASSWORD, wanted: MD5_PASSWORD })?;
+        // What is longer than Debian's netcat takes is cut as there.
+        let typed = line.bytes();
+        key(&typed[..typed.len().min(LONGEST_TYPED)]).map(Some)
     } else {
         Ok(None)
     }
+}
+
+fn key(password: &[u8]) -> Result<Md5Key, Error> {
+    if password.is_empty() {
+        return Err(Error::message(format!("{MD5_PASSWORD} is empty")));
+    }
+    Md5Key::new(password).ok_or_else(|| {
+        Error::message(format!("{MD5_PASSWORD} too long: more than {} bytes", Md5Key::MAX_LEN))
+    })
 }
 
 fn type_of_service(words: Words<'_>) -> Result<Option<u8>, Error> {
@@ -74,9 +88,13 @@ fn mark(words: Words<'_>) -> Result<Option<u32>, Error> {
     mark.map(Some).map_err(|misfit| misfit.of("mark", value))
 }
 
+const MD5_PASSWORD: &str = "TCP MD5SIG password";
 const RECV_BUFFER: &str = "TCP receive window";
 const SEND_BUFFER: &str = "TCP send window";
 const USER_TIMEOUT: &str = "user timeout";
+
+/// Debian's netcat has room for a key of 80 bytes and keeps one for the end of the string.
+const LONGEST_TYPED: usize = Md5Key::MAX_LEN - 1;
 
 /// Debian's limit: the largest window of RFC 7323.
 const LARGEST_BUFFER: u32 = 1 << 30;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::words::Words;
 use crate::cli::{args, time};
 use crate::error::Error;
-use crate::flow::{Framing, LARGEST};
+use crate::flow::{Framing, LARGEST, LARGEST_PAYLOAD};
 use crate::session::{Filters, LocalEof, PeerEof, Policy, Ways};
 use crate::sys::net::{Boundaries, Transport};
 
@@ -93,6 +93,7 @@ pub(super) fn policy(words: Words<'_>, transport: Transport, limits: &Limits) ->
         framing: framing(words, transport, limits),
         filters: Filters { crlf: words.has(args::CRLF), telnet: words.has(args::TELNET) },
         interval: limits.interval,
+        ..Policy::plain()
     }
 }
 
@@ -118,6 +119,3 @@ const RECV_LIMIT: &str = "receive limit";
 
 /// Debian's limit of `-W`, an `int`.
 const MOST_READS: u64 = i32::MAX as u64;
-
-/// What an IPv4 packet has room for beside its header and UDP's: 65535 - 20 - 8.
-const LARGEST_PAYLOAD: usize = 65_507;

@@ -18,10 +18,21 @@ pub(super) fn check(words: Words<'_>) -> Result<(), Error> {
             return Err(needs(args::UDP, by));
         }
     }
+    let proxied = words.has(args::PROXY_ADDRESS) || words.has(args::PROXY);
+    for by in [args::PROXY_USER, args::PROXY_AUTH, args::PROXY_AUTH_FILE, args::PROXY_DNS] {
+        if words.has(by) && !proxied {
+            return Err(needs(args::PROXY_ADDRESS, by));
+        }
+    }
     for (one, other) in EXCLUSIONS {
         if words.has(one) && words.has(other) {
             let (one, other) = (args::spelled(one), args::spelled(other));
             return Err(Error::message(format!("cannot use {one} and {other}")));
+        }
+    }
+    for (id, what) in UNPROXIED {
+        if proxied && words.has(id) {
+            return Err(Error::message(format!("no proxy support for {what}")));
         }
     }
     if words.has(args::UNIX) && words.has(args::SOURCE_PORT) {
@@ -40,7 +51,7 @@ fn needs(needed: &str, by: &str) -> Error {
 }
 
 /// The first is needed by the second.
-const NEEDS: [(&str, &str); 9] = [
+const NEEDS: [(&str, &str); 11] = [
     (args::LISTEN, args::KEEP_OPEN),
     (args::KEEP_OPEN, args::MAX_CONNS),
     (args::LISTEN, args::EXCLUSIVE),
@@ -50,9 +61,12 @@ const NEEDS: [(&str, &str); 9] = [
     (args::UDP, args::JOIN),
     (args::KEEP_OPEN, args::UDP_REPLY),
     (args::UDP, args::UDP_REPLY),
+    // Each for its own: -X says nothing about --proxy, nor --proxy-type about -x.
+    (args::PROXY_ADDRESS, args::PROXY_PROTOCOL),
+    (args::PROXY, args::PROXY_TYPE),
 ];
 
-const EXCLUSIONS: [(&str, &str); 16] = [
+const EXCLUSIONS: [(&str, &str); 18] = [
     (args::SHUTDOWN, args::NO_SHUTDOWN),
     (args::EXIT_ON_CLOSE, args::HALF_CLOSE),
     (args::SEND_ONLY, args::RECV_ONLY),
@@ -71,6 +85,18 @@ const EXCLUSIONS: [(&str, &str); 16] = [
     (args::FD, args::SOURCE),
     (args::FD, args::SOURCE_PORT),
     (args::FD, args::EXCLUSIVE),
+    (args::PROXY_USER, args::PROXY_AUTH),
+    (args::PROXY_AUTH, args::PROXY_AUTH_FILE),
+];
+
+/// Where no proxy leads, in Debian's order and words. Multipath TCP leads to the first one.
+const UNPROXIED: [(&str, &str); 6] = [
+    (args::UDP, "UDP mode"),
+    (args::DCCP, "DCCP mode"),
+    (args::LISTEN, "listen"),
+    (args::UNIX, "unix sockets"),
+    (args::VSOCK, "vsock"),
+    (args::SOURCE, "local source address"),
 ];
 
 pub(super) const PORT_WITH_UNIX: &str = "cannot use port with -U";

@@ -2,6 +2,7 @@
 
 mod datagrams;
 mod options;
+mod proxies;
 mod sessions;
 mod transports;
 
@@ -10,7 +11,8 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use super::*;
-use crate::app::{Announce, Connect, Destination, Keep, Purpose, Sharing};
+use crate::app::{Announce, Connect, Destination, Keep, Purpose, Route, Sharing};
+use crate::cli::password::Secret;
 use crate::cli::{Request, parse_with};
 use crate::session::{Filters, LocalEof, PeerEof, Policy, Ways};
 use crate::sys::crowd::Reply;
@@ -31,16 +33,24 @@ fn refusal(line: &str) -> String {
 }
 
 fn read(line: &str) -> Result<Request, Error> {
+    read_with(line, OUTSIDE)
+}
+
+fn read_with(line: &str, outside: Outside<'_>) -> Result<Request, Error> {
     let args = format!("nc {line}");
-    let outside = Outside { services: &services, password: &|| Ok(password(b"typed")) };
     parse_with(args.split_whitespace().map(OsString::from), outside)
 }
 
-/// A services database of two, and somebody at the terminal.
+/// A services database, somebody at the terminal, and nothing in the environment.
+const OUTSIDE: Outside<'static> =
+    Outside { services: &services, password: &|_| Ok(Secret::copied(b"typed")), proxy_auth: None };
+
+/// A services database of three.
 fn services(name: &str, protocol: &str) -> Option<u16> {
     match (name, protocol) {
         ("http", "tcp") => Some(80),
         ("tftp", "udp") => Some(69),
+        ("socks", "tcp") => Some(1080),
         _ => None,
     }
 }
@@ -100,6 +110,7 @@ fn client_defaults() {
                 source_host: None,
                 source_port: None,
             },
+            route: Route::default(),
             timeout: None,
             interval: None,
             purpose: Purpose::Relay,

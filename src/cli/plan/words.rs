@@ -39,6 +39,21 @@ impl<'a> Words<'a> {
         values.map(|value| text(noun, value)).collect()
     }
 
+    /// Every value of some options that may be repeated, with its option, in the order of typing.
+    pub(super) fn mixed(
+        self,
+        ids: [&'static str; 2],
+        noun: &str,
+    ) -> Result<Vec<(&'static str, &'a str)>, Error> {
+        let mut typed = Vec::new();
+        for id in ids {
+            let places = self.0.indices_of(id).into_iter().flatten();
+            typed.extend(places.zip(self.values(id, noun)?).map(|(at, value)| (at, id, value)));
+        }
+        typed.sort_unstable_by_key(|&(at, ..)| at);
+        Ok(typed.into_iter().map(|(_, id, value)| (id, value)).collect())
+    }
+
     pub(super) fn number<T>(
         self,
         id: &str,

@@ -13,6 +13,7 @@ pub(crate) mod ends;
 pub(crate) mod kernel;
 pub(crate) mod nc;
 pub(crate) mod peer;
+pub(crate) mod proxies;
 pub(crate) mod role;
 pub(crate) mod running;
 pub(crate) mod strace;

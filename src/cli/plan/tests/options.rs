@@ -150,9 +150,45 @@ fn passwords_come_from_the_terminal_or_a_file() {
 
 #[test]
 fn passwords_are_asked_for_last() {
-    let outside = Outside { services: &services, password: &|| panic!("asked in vain") };
-    for line in ["nc -S h 0", "nc -SU", "nc -Sl -s a", "nc -Sk h 1", "nc -S -w x h 1"] {
-        let args = line.split(' ').map(OsString::from);
-        parse_with(args, outside).expect_err(line);
+    let outside = Outside { password: &|_| panic!("asked in vain"), ..OUTSIDE };
+    for line in ["-S h 0", "-SU", "-Sl -s a", "-Sk h 1", "-S -w x h 1"] {
+        read_with(line, outside).expect_err(line);
     }
+}
+
+#[test]
+fn passwords_are_asked_for_in_debians_words() {
+    let outside = Outside {
+        password: &|question| {
+            assert_eq!(question.text, "TCP MD5SIG password");
+            assert_eq!(question.wanted, "TCP MD5SIG password");
+            // Of this 79 bytes count.
+            Ok(Secret::copied(&[b'x'; 100]))
+        },
+        ..OUTSIDE
+    };
+    let Ok(Request::Run(plan)) = read_with("-S h 1", outside) else { panic!("refused") };
+    assert_eq!(plan.job.options.md5_key, Some(password(&[b'x'; 79])));
+}
+
+#[test]
+fn passwords_are_neither_empty_nor_too_long() {
+    let file = tempfile::NamedTempFile::new().expect("file");
+    let line = format!("--tcp-md5-file {} h 1", file.path().display());
+    let refused = |content: &[u8]| {
+        fs::write(file.path(), content).expect("written");
+        refusal(&line)
+    };
+    for content in [&b""[..], b"\n", b"\nsecret\n"] {
+        assert_eq!(refused(content), "TCP MD5SIG password is empty");
+    }
+    let too_long = "TCP MD5SIG password too long: more than 80 bytes";
+    assert_eq!(refused(&[b'x'; 81]), too_long);
+    assert_eq!(refused(&vec![b'x'; 100_000]), too_long);
+    fs::write(file.path(), [&[b'x'; 80][..], b"\n"].concat()).expect("written");
+    assert_eq!(plan(&line).job.options.md5_key, Some(password(&[b'x'; 80])));
+
+    let outside = Outside { password: &|_| Ok(Secret::copied(b"")), ..OUTSIDE };
+    let empty = read_with("-S h 1", outside).expect_err("empty");
+    assert_eq!(empty.to_string(), "TCP MD5SIG password is empty");
 }

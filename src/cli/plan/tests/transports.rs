@@ -86,11 +86,10 @@ fn unix_operand_is_one_path() {
 #[test]
 fn unix_path_need_not_be_text() {
     let odd = OsStr::from_bytes(b"a\xff\n");
-    let outside = Outside { services: &services, password: &|| Ok(password(b"typed")) };
     let mode = |options: &[&str]| {
         let options = options.iter().map(OsStr::new);
         let args = [OsStr::new("nc")].into_iter().chain(options).chain([odd]);
-        match parse_with(args.map(OsString::from), outside) {
+        match parse_with(args.map(OsString::from), OUTSIDE) {
             Ok(Request::Run(plan)) => plan.job.mode,
             other => panic!("{other:?}"),
         }
