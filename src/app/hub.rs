@@ -421,6 +421,10 @@ impl Hub {
 
     fn remove(&mut self, reactor: &mut Loop, key: Key, outcome: Outcome) {
         let Some(mut live) = self.sessions.remove(key) else { return };
+        // With -p the connection that comes next needs the same port.
+        if matches!(outcome.end, End::ProxyReconnects(_)) {
+            live.session.wire_mut().forget_on_close();
+        }
         reactor.deregister(live.net, Some(live.session.wire_mut().polled().source()));
         if let Some(timer) = live.timer {
             reactor.cancel_timer(timer);

@@ -26,6 +26,14 @@ impl Link {
         }
     }
 
+    /// Has closing forget the connection at once: its local port is wanted again.
+    pub fn forget_on_close(&self) {
+        match self {
+            Self::Peer(socket) => socket.forget_on_close(),
+            Self::Crowd(_) => {}
+        }
+    }
+
     /// Has the kernel hold little that is not sent yet, so that a slow peer is seen to be slow and not
     /// to be stalled. It is a wish: not every kind of socket knows it.
     pub fn keep_unsent_short(&self) {

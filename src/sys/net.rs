@@ -8,6 +8,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::net::netdevice::name_to_index;
 use rustix::net::sockopt::socket_error;
@@ -294,6 +295,11 @@ impl Socket {
     /// See [`super::link::Link::keep_unsent_short`]: `TCP_NOTSENT_LOWAT`, tcp(7).
     pub(super) fn keep_unsent_short(&self) {
         drop(socket2::SockRef::from(&self.polled).set_tcp_notsent_lowat(UNSENT));
+    }
+
+    /// Has closing forget the connection at once, `SO_LINGER` of socket(7): its local port is wanted again.
+    pub(super) fn forget_on_close(&self) {
+        drop(socket2::SockRef::from(&self.polled).set_linger(Some(Duration::ZERO)));
     }
 
     /// What the reactor watches.

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -178,30 +177,97 @@ fn basic_credentials_are_sent_when_asked_for_over_a_new_connection() {
 
 #[test]
 fn credentials_come_from_an_argument_a_file_or_the_environment() {
-    type Give = fn(Nc, &Path) -> Nc;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("credentials");
     fs::write(&path, "joe:secret\n").unwrap();
-    let sources: [(&str, Give); 3] = [
-        ("an argument", |nc, _| nc.arg("--proxy-auth").arg("joe:secret")),
-        ("a file", |nc, path| nc.arg("--proxy-auth-file").arg(path)),
-        ("the environment", |nc, _| nc.env("NCAT_PROXY_AUTH", "joe:secret")),
-    ];
-    for (source, give) in sources {
+    for source in ["an argument", "a file", "the environment"] {
         for kind in [Kind::Socks5, Kind::Http] {
             let server = Server::start();
             let nc = through(kind, &server, "-vvv", "h.example");
-            let nc = give(nc, &path).start();
-            if source != "an argument" {
-                let pid = nc.pid().as_raw_nonzero();
-                let told = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
-                assert!(!String::from_utf8_lossy(&told).contains("secret"), "{source}");
-            }
+            let nc = match source {
+                "an argument" => nc.arg("--proxy-auth").arg("joe:secret"),
+                "a file" => nc.arg("--proxy-auth-file").arg(&path),
+                _ => nc.env("NCAT_PROXY_AUTH", "joe:secret"),
+            };
+            let nc = nc.start();
             let peer = gives_up_the_secret(kind, &server);
+            let pid = nc.pid().as_raw_nonzero();
+            let told = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+            let visible = String::from_utf8_lossy(&told).contains("secret");
+            assert_eq!(visible, source == "an argument", "{source}");
             let end = converses(nc, peer);
             end.exits(0);
             has_no_secret(&end.stderr);
         }
+    }
+}
+
+#[test]
+fn the_user_may_be_an_option_and_the_password_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("password");
+    fs::write(&path, "secret\nsecond line\n").unwrap();
+    for kind in [Kind::Socks5, Kind::Http] {
+        let server = Server::start();
+        let port = server.port();
+        let args = format!("-x 127.0.0.1:{port} -X {} -P joe --proxy-auth-file", kind.option());
+        let nc = Nc::new(args).arg(&path).arg("h.example").arg(PORT.to_string()).start();
+        let peer = gives_up_the_secret(kind, &server);
+        converses(nc, peer).exits(0).said_nothing();
+    }
+}
+
+#[test]
+fn the_credentials_of_a_url_are_for_that_proxy_alone() {
+    let server = Server::start();
+    let port = server.port();
+    let list = format!(
+        "socks5://joe:secret@127.0.0.1:{port},socks5://j%3ao:s%2fe%40%25@192.0.2.7:1,\
+         socks4a://ann@192.0.2.8:2,socks5://192.0.2.9:3"
+    );
+    let nc = Nc::new(format!("-vvv --proxy {list} h.example {PORT}")).start();
+    let mut peer = server.accepts();
+    let rounds = [
+        Round::new(b"\x05\x02\x00\x02", b"\x05\x02"),
+        Round::new(b"\x01\x03joe\x06secret", b"\x01\x00"),
+        Round::new(socks5_request("192.0.2.7", 1), SOCKS5_GRANT),
+        Round::new(b"\x05\x02\x00\x02", b"\x05\x02"),
+        Round::new(b"\x01\x03j:o\x05s/e@%", b"\x01\x00"),
+        Round::new(socks5_request("192.0.2.8", 2), SOCKS5_GRANT),
+        Round::new(socks4_request("ann", "192.0.2.9", 3), SOCKS4_GRANT),
+        Round::new(b"\x05\x01\x00", b"\x05\x00"),
+        Round::new(socks5_request("h.example", PORT), SOCKS5_GRANT),
+    ];
+    plays(&mut peer, &rounds);
+    let end = converses(nc, peer);
+    end.exits(0).showed(b"from the peer");
+    has_no_secret(&end.stderr);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_without_repeating_a_password() {
+    for (args, line) in [
+        ("-l -x 127.0.0.1:9 4004", "nc: no proxy support for listen\n"),
+        ("-u -x 127.0.0.1:9 h 1", "nc: no proxy support for UDP mode\n"),
+        ("-U -x 127.0.0.1:9 h", "nc: no proxy support for unix sockets\n"),
+        ("-X 6 -x 127.0.0.1:9 h 1", "nc: unsupported proxy protocol\n"),
+        ("-P joe h 1", "nc: must use -x with -P\n"),
+        ("-x 127.0.0.1:99999 h 1", "nc: proxy port too large\n"),
+    ] {
+        Nc::new(args).start().ends().exits(1).showed(b"").said(line);
+    }
+    for args in [
+        "--proxy socks5://joe:secret@127.0.0.1:x h 1",
+        "--proxy socks5://joe:secret@ h 1",
+        "--proxy ftp://joe:secret@127.0.0.1:9 h 1",
+        "--proxy socks5://joe:secret h 1",
+        "-x joe:%secret@127.0.0.1:9 h 1",
+        "-x 127.0.0.1:9 --proxy-auth secret h 1",
+        "-l --proxy-auth joe:secret 0",
+    ] {
+        let end = Nc::new(args).start().ends();
+        end.exits(1).showed(b"").said_one_line_with("nc: ");
+        assert!(!end.stderr.contains("secret"), "{}", end.stderr);
     }
 }
 
@@ -347,18 +413,13 @@ fn a_stale_digest_nonce_is_replaced() {
     let mut peer = server.accepts();
     hears_head(&mut peer);
     peer.sends(&offer("first"));
-    for next in [Some("second"), None] {
-        let mut peer = server.accepts();
-        let head = hears_head(&mut peer);
-        let nonce = if next.is_some() { "first" } else { "second" };
-        proves_the_password(&head, Some("SHA-256"), nonce);
-        let Some(next) = next else {
-            peer.sends(HTTP_GRANT);
-            converses(nc, peer).exits(0).said_nothing();
-            return;
-        };
-        peer.sends(&offer(next));
-    }
+    let mut peer = server.accepts();
+    proves_the_password(&hears_head(&mut peer), Some("SHA-256"), "first");
+    peer.sends(&offer("second"));
+    let mut peer = server.accepts();
+    proves_the_password(&hears_head(&mut peer), Some("SHA-256"), "second");
+    peer.sends(HTTP_GRANT);
+    converses(nc, peer).exits(0).said_nothing();
 }
 
 #[test]
@@ -722,13 +783,16 @@ fn a_refused_port_is_not_the_last() {
 #[test]
 fn stdin_goes_to_the_port_that_was_granted() {
     let server = Server::start();
-    let nc = through(Kind::Socks5, &server, "", "h.example").arg("4005").start();
+    let mut nc = through(Kind::Socks5, &server, "", "h.example").arg("4005").start();
+    nc.types(b"early, ");
     let mut peer = server.accepts();
     plays_up_to_the_last_answer(&mut peer, &Kind::Socks5.dialogue("h.example", 4004));
+    nc.settles();
     peer.sends(b"\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00");
     assert_eq!(hears_the_rest(&mut peer), b"");
     let mut peer = server.accepts();
     plays(&mut peer, &Kind::Socks5.dialogue("h.example", 4005));
+    peer.receives(b"early, ");
     let end = converses(nc, peer);
     end.exits(0).showed(b"from the peer");
     end.said("nc: connection failed, SOCKSv5 error: Connection refused\n");

@@ -11,7 +11,7 @@ use crate::support::proxies::{
     HTTP_GRANT, Kind, PORT, Round, SOCKS5_GRANT, challenge, connect_request, floods, hears_head,
     hears_the_rest, plays, plays_up_to_the_last_answer, socks5_request, through, was_left_alone,
 };
-use crate::support::{Finished, Nc, Noise, Running, Server};
+use crate::support::{Finished, Nc, Noise, Peer, Running, Server};
 
 /// Dialogues of all kinds, with the options that lead to them.
 fn dialogues() -> Vec<(Kind, &'static str, Vec<Round>)> {
@@ -39,10 +39,11 @@ fn a_reply_that_is_cut_anywhere_is_told() {
                 peer.finishes();
                 assert_eq!(hears_the_rest(&mut peer), b"", "{kind:?}, {cut} bytes of answer {at}");
                 let end = nc.ends();
-                end.exits(1).showed(b"").said_one_line_with("nc: ");
-                let expected = if kind == Kind::Http { "proxy read" } else { "read failed (" };
-                end.said_one_line_with(expected)
-                    .said_one_line_with("): Broken pipe".trim_matches([')']));
+                end.exits(1).showed(b"");
+                match kind {
+                    Kind::Http => end.said("nc: proxy read: Broken pipe\n"),
+                    _ => end.said_one_line_with("nc: read failed ("),
+                };
             }
         }
     }
@@ -78,6 +79,71 @@ fn a_reset_is_told() {
             end.exits(1).showed(b"").said("nc: proxy: Connection reset by peer\n");
         }
     }
+}
+
+/// The program sees the bytes and the reset at the same time.
+#[test]
+fn what_a_proxy_said_before_a_reset_counts() {
+    for kind in Kind::ALL {
+        let (refusal, line): (&[u8], _) = match kind {
+            Kind::Socks4 | Kind::Socks4a => (
+                b"\x00\x5b\x00\x00\x00\x00\x00\x00",
+                "nc: connection failed, SOCKSv4 error: Request rejected or failed\n",
+            ),
+            Kind::Socks5 => (
+                b"\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00",
+                "nc: connection failed, SOCKSv5 error: Connection refused\n",
+            ),
+            Kind::Http => (b"HTTP/1.1 403 No\r\n\r\n", "nc: Proxy error: \"HTTP/1.1 403 No\"\n"),
+        };
+        let said_last = |reply: Option<&[u8]>| {
+            let server = Server::start();
+            let mut nc = through(kind, &server, "", kind.host()).start();
+            let mut peer = server.accepts();
+            let grant = plays_up_to_the_last_answer(&mut peer, &kind.dialogue(kind.host(), PORT));
+            nc.settles();
+            nc.stops();
+            match reply {
+                Some(reply) => peer.sends(reply),
+                None => peer.sends(&[&grant[..], b"last words"].concat()),
+            }
+            peer.is_acknowledged();
+            peer.resets();
+            nc.continues();
+            nc.ends()
+        };
+        said_last(Some(refusal)).exits(1).showed(b"").said(line);
+        let end = said_last(None);
+        end.exits(1).showed(b"last words").said_one_line_with("Connection reset by peer");
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_proxy_when_nobody_reads() {
+    let server = Server::start();
+    let (read, write) = crate::support::ends::pipe();
+    let nc = through(Kind::Socks5, &server, "", "h.example").stdout(write).start();
+    let mut peer = server.accepts();
+    peer.receives(b"\x05\x01\x00");
+    drop(read);
+    nc.ends().said_nothing();
+    assert_eq!(hears_the_rest(&mut peer), b"");
+}
+
+#[test]
+fn a_nonce_that_is_always_stale_is_not_replaced_for_ever() {
+    let server = Server::start();
+    let nc = through(Kind::Http, &server, "--proxy-auth joe:secret", "h.example").start();
+    for number in 0..4 {
+        let mut peer = server.accepts();
+        hears_head(&mut peer);
+        peer.sends(&challenge(&format!(
+            "Proxy-Authenticate: Digest realm=\"r\", nonce=\"{number}\", qop=\"auth\", stale=true"
+        )));
+        peer.is_ended();
+    }
+    nc.ends().exits(1).said("nc: Proxy authentication failed\n");
+    was_left_alone(&server);
 }
 
 #[test]
@@ -224,8 +290,6 @@ fn noise_is_no_reply() {
 
 #[test]
 fn silence_ends_with_patience() {
-    // What each waits for is kept alive, and silent.
-    type Waiting = (String, Instant, Running, Vec<Box<dyn std::any::Any>>);
     let mut waiting: Vec<Waiting> = Vec::new();
     for (kind, options, rounds) in dialogues() {
         for at in 0..rounds.len() {
@@ -237,19 +301,20 @@ fn silence_ends_with_patience() {
                 let told = plays_up_to_the_last_answer(&mut peer, &rounds[..=at]);
                 peer.sends(&told[..start]);
                 let what = format!("{kind:?} {options} at {at} after {start}");
-                waiting.push((what, begun, nc, vec![Box::new(peer), Box::new(server)]));
+                waiting.push(Waiting { what, begun, nc, _ends: (vec![peer], server) });
             }
         }
     }
     // The second connection has no patience of its own.
     let (server, begun) = (Server::start(), Instant::now());
     let nc = through(Kind::Http, &server, "-w 1 --proxy-auth joe:secret", "h.example").start();
-    let mut peer = server.accepts();
-    hears_head(&mut peer);
-    peer.sends(&challenge("Proxy-Authenticate: Basic realm=\"r\""));
-    let mut peer = server.accepts();
-    hears_head(&mut peer);
-    waiting.push(("again".to_owned(), begun, nc, vec![Box::new(peer), Box::new(server)]));
+    let mut first = server.accepts();
+    hears_head(&mut first);
+    first.sends(&challenge("Proxy-Authenticate: Basic realm=\"r\""));
+    let mut second = server.accepts();
+    hears_head(&mut second);
+    let what = "the second connection".to_owned();
+    waiting.push(Waiting { what, begun, nc, _ends: (vec![first, second], server) });
     // Nor has the second hop.
     let (server, begun) = (Server::start(), Instant::now());
     let list = format!("socks5://127.0.0.1:{},http://hop.example:8080", server.port());
@@ -257,22 +322,31 @@ fn silence_ends_with_patience() {
     let mut peer = server.accepts();
     plays(&mut peer, &Kind::Socks5.dialogue("hop.example", 8080));
     hears_head(&mut peer);
-    waiting.push(("hop".to_owned(), begun, nc, vec![Box::new(peer), Box::new(server)]));
+    let what = "the second hop".to_owned();
+    waiting.push(Waiting { what, begun, nc, _ends: (vec![peer], server) });
 
-    for (_, begun, nc, ends) in waiting {
+    for Waiting { what, begun, nc, _ends } in waiting {
         let end = nc.ends();
-        is_in_time(begun, &end);
+        is_in_time(&what, begun, &end);
         end.exits(1).showed(b"").said("nc: proxy: timed out\n");
-        drop(ends);
     }
+}
+
+/// A program that a proxy has left in silence.
+struct Waiting {
+    what: String,
+    begun: Instant,
+    nc: Running,
+    /// Still open.
+    _ends: (Vec<Peer>, Server),
 }
 
 /// `-w 1` is kept.
 #[track_caller]
-fn is_in_time(begun: Instant, end: &Finished) {
+fn is_in_time(what: &str, begun: Instant, end: &Finished) {
     let took = end.ended - begun;
     let in_time = (Duration::from_millis(800)..Duration::from_secs(3)).contains(&took);
-    assert!(in_time, "ended after {took:?}");
+    assert!(in_time, "{what}: ended after {took:?}");
 }
 
 #[test]
@@ -304,7 +378,7 @@ fn a_trickle_is_not_taken_for_progress() {
                         peer
                     });
                     let end = nc.ends();
-                    is_in_time(begun, &end);
+                    is_in_time(kind.scheme(), begun, &end);
                     end.exits(1).showed(b"").said("nc: proxy: timed out\n");
                 });
             }
@@ -318,7 +392,7 @@ fn a_proxy_that_cannot_be_reached_ends_with_patience() {
     let port = silent.port();
     let nc = Nc::new(format!("-w 1 -x 127.0.0.1:{port} h.example {PORT}")).start();
     let end = nc.ends();
-    is_in_time(begun, &end);
+    is_in_time("connect", begun, &end);
     let place = format!("connect to 127.0.0.1 port {port} (tcp) timed out");
     end.exits(1).said_one_line_with(&place);
 }
