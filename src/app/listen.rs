@@ -33,8 +33,7 @@ pub(super) fn open(job: &Job, wanted: &Listen, console: &Console) -> Result<Open
         Place::Port { host, port } => {
             let candidates = match host {
                 None => vec![any(job.lookup.family, *port)],
-                Some(host) => addresses(host, *port, job.lookup, Purpose::Bind)
-                    .map_err(|reason| Error::message(format!("getaddrinfo: {reason}")))?,
+                Some(host) => local_addresses(host, *port, job.lookup)?,
             };
             open_port(job, wanted, &candidates, console)?
         }
@@ -54,6 +53,19 @@ pub(super) fn open(job: &Job, wanted: &Listen, console: &Console) -> Result<Open
     tell(&opened, job.transport, console);
     announce_all(&opened, &wanted.announce, console)?;
     Ok(opened)
+}
+
+/// The addresses of a host of ours, to bind to.
+///
+/// # Errors
+/// It has none.
+pub(super) fn local_addresses(
+    host: &str,
+    port: u16,
+    lookup: Lookup,
+) -> Result<Vec<SocketAddr>, Error> {
+    addresses(host, port, lookup, Purpose::Bind)
+        .map_err(|reason| Error::message(format!("getaddrinfo: {reason}")))
 }
 
 /// Listens on the first of the addresses that lets itself be bound.

@@ -31,7 +31,7 @@ use dial::{State as DialState, Winner};
 use hub::{Farewell, Hub, Stdin};
 use listen::named;
 use local::Local;
-use notice::Notice;
+use notice::{Goal, Notice};
 use ports::Ports;
 
 use crate::error::{Error, reason};
@@ -424,36 +424,24 @@ impl<'a> App<'a> {
             self.hub.negotiate(&mut self.reactor, link, id, peer, hops, deadline);
             return Ok(());
         }
-        if self.console.is_verbose() {
-            let port = peer.as_ip().map(|peer| peer.port()).filter(|_| !self.lookup.numeric);
-            let service = port.and_then(|port| service_name(port, self.transport.name()));
-            if let Some(dial) = &ports.dial {
-                self.console.inform(&Notice::Connected(dial.goal(&peer), service.as_deref()));
-            }
+        if let Some(dial) = ports.dial.take() {
+            tell_connected(dial.goal(&peer), self.lookup, self.console);
         }
-        ports.dial = None;
-        self.record.sessions += 1;
-        match self.purpose {
-            Purpose::Relay => self.hub.adopt(&mut self.reactor, link, id, peer),
-            Purpose::PassDescriptor => {
-                self.hub.adopt(&mut self.reactor, link, id, peer);
-                return self.pass_descriptor();
-            }
-        }
-        Ok(())
+        self.hub.adopt(&mut self.reactor, link, id, peer);
+        self.reached()
     }
 
     /// The proxies have let us through.
     fn negotiated(&mut self) -> Result<(), Error> {
-        self.record.sessions += 1;
-        if let Some(ports) = self.origin.ports()
-            && self.console.is_verbose()
-        {
-            let goal = ports.goal();
-            let port = goal.port.filter(|_| !self.lookup.numeric);
-            let service = port.and_then(|port| service_name(port, goal.protocol));
-            self.console.inform(&Notice::Connected(goal, service.as_deref()));
+        if let Some(ports) = self.origin.ports() {
+            tell_connected(ports.goal(), self.lookup, self.console);
         }
+        self.reached()
+    }
+
+    /// The hub has a session that leads to the destination.
+    fn reached(&mut self) -> Result<(), Error> {
+        self.record.sessions += 1;
         match self.purpose {
             Purpose::Relay => Ok(()),
             Purpose::PassDescriptor => self.pass_descriptor(),
@@ -562,6 +550,15 @@ impl<'a> App<'a> {
             self.console.complain(&format!("{name}: {}", reason(&error)));
             self.record.failures += 1;
         }
+    }
+}
+
+/// The line of success. Looking the service's name up is left out where nobody will read it.
+fn tell_connected(goal: Goal<'_>, lookup: Lookup, console: &Console) {
+    if console.is_verbose() {
+        let port = goal.port.filter(|_| !lookup.numeric);
+        let service = port.and_then(|port| service_name(port, goal.protocol));
+        console.inform(&Notice::Connected(goal, service.as_deref()));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::dial::{Dial, Number, Target};
 use super::job::{Connect, Destination};
+use super::listen::local_addresses;
 use super::notice::Goal;
 use super::{Alarm, Loop, route};
 use crate::error::{Error, escape};
@@ -227,8 +228,7 @@ impl Ports {
                 return Ok(to.into_iter().map(|to| Target::new(to, None)).collect());
             }
             None => vec![any(Family::V4, source_port), any(Family::V6, source_port)],
-            Some(host) => addresses(host, source_port, self.lookup, Purpose::Bind)
-                .map_err(|reason| Error::message(format!("getaddrinfo: {reason}")))?,
+            Some(host) => local_addresses(host, source_port, self.lookup)?,
         };
         let same_family =
             |to: SocketAddr| from.iter().copied().find(|from| from.is_ipv4() == to.is_ipv4());
