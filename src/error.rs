@@ -58,6 +58,15 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
+/// The name of an errno, such as `ECONNREFUSED`, if it has one.
+#[must_use]
+pub fn errno_name(errno: i32) -> Option<String> {
+    match nix::errno::Errno::from_raw(errno) {
+        nix::errno::Errno::UnknownErrno => None,
+        errno => Some(format!("{errno:?}")),
+    }
+}
+
 /// Text from outside (an argument, a peer, a name server) made safe for a terminal: control
 /// characters, also the 8-bit ones and the bidirectional overrides, come out as `\u{..}`.
 #[must_use]
@@ -84,6 +93,12 @@ mod tests {
         let refused = io::Error::from_raw_os_error(111);
         assert_eq!(reason(&refused), "Connection refused");
         assert_eq!(reason(&io::Error::other("odd")), "odd");
+    }
+
+    #[test]
+    fn an_errno_has_a_name_or_none() {
+        assert_eq!(errno_name(libc::ECONNREFUSED).as_deref(), Some("ECONNREFUSED"));
+        assert_eq!(errno_name(9999), None);
     }
 
     #[test]

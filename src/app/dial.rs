@@ -12,55 +12,20 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use log::debug;
 use mio::Interest;
 
-use super::notice::{Console, Goal, Notice};
+use super::notice::{Console, Notice};
+use super::targets::{Number, Target};
 use super::{Alarm, Loop, Owner};
 use crate::error::Error;
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
-use crate::sys::net::{DialError, Transport, connected, dial};
+use crate::sys::net::{DialError, connected, dial};
 use crate::sys::options::Options;
 use crate::sys::polled::Polled;
-use crate::sys::resolve::in_numbers;
-
-/// Where to, and from where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) to: Address,
-    pub(super) from: Option<Address>,
-}
-
-impl Target {
-    pub(super) fn new(to: SocketAddr, from: Option<SocketAddr>) -> Self {
-        Self { to: Address::Ip(to), from: from.map(Address::Ip) }
-    }
-
-    /// The same addresses with another destination port.
-    pub(super) fn at_port(&self, port: u16) -> Self {
-        let mut target = self.clone();
-        if let Address::Ip(to) = &mut target.to {
-            to.set_port(port);
-        }
-        target
-    }
-}
-
-/// What is dialed.
-#[derive(Clone, Debug)]
-pub(super) struct Number {
-    /// The host as typed, or the name of a UNIX socket.
-    pub(super) host: String,
-    /// The port, where there is one.
-    pub(super) port: Option<u16>,
-    pub(super) transport: Transport,
-    /// Names are printed with their addresses, numbers are not.
-    pub(super) numeric: bool,
-}
 
 /// The race for one port.
 #[derive(Debug)]
@@ -140,6 +105,11 @@ impl Dial {
             last_failure: None,
             state: State::Racing,
         }
+    }
+
+    /// What is dialed.
+    pub(super) fn number(&self) -> &Number {
+        &self.number
     }
 
     /// How the race stands.
@@ -227,13 +197,6 @@ impl Dial {
         self.try_next(reactor, console)
     }
 
-    /// An address of the host as messages name it: next to the name, unless it is the name.
-    pub(super) fn goal(&self, address: &Address) -> Goal<'_> {
-        let Number { host, port, transport, numeric } = &self.number;
-        let shown = address.as_ip().map(in_numbers).filter(|shown| !numeric && host != shown);
-        Goal { host, address: shown, port: *port, protocol: transport.name() }
-    }
-
     /// The last failure, for those who did not see each as it happened.
     pub(super) fn print_last_failure(&self, console: &Console) {
         if let Some((to, failure)) = &self.last_failure
@@ -306,8 +269,8 @@ impl Dial {
 
     fn notice<'a>(&'a self, to: &Address, failure: &'a Failure) -> Notice<'a> {
         match failure {
-            Failure::Refused(error) => Notice::Refused(self.goal(to), error),
-            Failure::TimedOut => Notice::TimedOut(self.goal(to)),
+            Failure::Refused(error) => Notice::Refused(self.number.goal(to), error),
+            Failure::TimedOut => Notice::TimedOut(self.number.goal(to)),
         }
     }
 

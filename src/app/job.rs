@@ -1,6 +1,6 @@
 //! What is to be done, in the program's own terms: the application's only view of the command line.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::sys::resolve::Lookup;
 /// One run of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Connect or listen.
+    /// Connect, scan or listen.
     pub mode: Mode,
     /// What carries the bytes.
     pub transport: Transport,
@@ -30,11 +30,13 @@ pub struct Job {
     pub verbose: bool,
 }
 
-/// The two roles.
+/// What the program can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Connect to each destination in turn over the same stdin.
     Connect(Connect),
+    /// Find out which destinations could be connected to (`-z`).
+    Scan(Scan),
     /// Wait for peers.
     Listen(Listen),
 }
@@ -150,6 +152,73 @@ pub enum Purpose {
     Relay,
     /// The descriptor is handed on over stdout (`-F`), and that was all.
     PassDescriptor,
+    /// That it could be made is all there is to know (`-z`).
+    Look,
+}
+
+/// What is to be found out, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// The destinations.
+    pub to: Destination,
+    /// What lies between.
+    pub route: Route,
+    /// How long one probe waits for an answer (`-w`); `None`: as long as the kernel does.
+    pub patience: Option<Duration>,
+    /// Probes under way at a time; `None`: as many as the limit of descriptors allows, within reason.
+    pub parallelism: Option<NonZeroUsize>,
+    /// Least time between the beginnings of two probes (`-i`).
+    pub interval: Option<Duration>,
+    /// Most probes begun within a second (`--rate`).
+    pub rate: Option<NonZeroU32>,
+    /// What a datagram service is asked (`--probe`); `None`: what suits its port.
+    pub question: Option<Vec<u8>>,
+    /// Bytes shown at most of what an open port says first (`--banner`).
+    pub banner: Option<NonZeroUsize>,
+    /// What is told of each destination.
+    pub tell: Tell,
+    /// What makes the exit status 0.
+    pub goal: ScanGoal,
+    /// Whether to go on until that is so (`--wait-until-open`).
+    pub vigil: Option<Vigil>,
+}
+
+/// What a scan tells of each destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tell {
+    /// Lines on stderr.
+    pub lines: Lines,
+    /// One JSON object on stdout (`--json`).
+    pub json: bool,
+}
+
+/// Which lines a scan prints on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lines {
+    /// None but errors.
+    None,
+    /// Debian's (`-v`).
+    Plain,
+    /// With the time each probe took, and a summary (`-vv`).
+    Timed,
+}
+
+/// When a scan counts as a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanGoal {
+    /// One destination is open.
+    Any,
+    /// All are (`--scan-exit all`).
+    All,
+}
+
+/// Waiting for destinations to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vigil {
+    /// How long at most.
+    pub limit: Duration,
+    /// From one probe of a destination to its next.
+    pub every: Duration,
 }
 
 /// Where to listen, and for whom.

@@ -57,7 +57,7 @@ impl Local {
 }
 
 /// What the poller refuses never blocks.
-fn register(
+pub(super) fn register(
     reactor: &mut Loop,
     end: &mut Standard,
     interest: Interest,

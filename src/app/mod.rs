@@ -14,14 +14,17 @@ mod job;
 mod listen;
 mod local;
 mod notice;
+mod outlet;
 mod ports;
 mod route;
+mod scan;
+mod targets;
 
 use mio::Interest;
 
 pub use job::{
-    Announce, Connect, Destination, Job, Keep, Listen, Mode, NameLookup, Place, Proxy, ProxyKind,
-    Purpose, Route, Sharing,
+    Announce, Connect, Destination, Job, Keep, Lines, Listen, Mode, NameLookup, Place, Proxy,
+    ProxyKind, Purpose, Route, Scan, ScanGoal, Sharing, Tell, Vigil,
 };
 pub use notice::Console;
 
@@ -33,6 +36,7 @@ use listen::named;
 use local::Local;
 use notice::{Goal, Notice};
 use ports::Ports;
+use scan::Scan as Scanner;
 
 use crate::error::{Error, reason};
 use crate::reactor::{Key, Reactor, Readiness, SourceId, Wake};
@@ -59,6 +63,7 @@ enum Owner {
     /// A connection under way, by its number in the race.
     Attempt(usize),
     Session(Key),
+    Scan(scan::Part),
     Signals,
 }
 
@@ -76,6 +81,7 @@ enum Alarm {
     /// A session holds the others back.
     Patience,
     Session(Key),
+    Scan(scan::Alarm),
 }
 
 type Loop = Reactor<Owner, Alarm>;
@@ -101,6 +107,8 @@ struct App<'a> {
 enum Origin {
     /// From dialing one destination after another.
     Ports(Box<Ports>),
+    /// None: destinations are looked at, and that is all.
+    Scan(Box<Scanner>),
     /// From a listener.
     Listener {
         acceptor: Acceptor,
@@ -146,6 +154,11 @@ pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
             }
             app.run(origin)
         }
+        Mode::Scan(wanted) => {
+            let mut app = App::new(job, console, reactor, Stdin::OfTheLast, Purpose::Look)?;
+            let scanner = Scanner::new(job, wanted, console, &mut app.reactor);
+            app.run(Origin::Scan(Box::new(scanner)))
+        }
         Mode::Listen(wanted) => {
             // Before the file is there, so that no signal comes between.
             let endings = match &wanted.at {
@@ -177,7 +190,7 @@ impl<'a> App<'a> {
     ) -> Result<Self, Error> {
         let local = match purpose {
             Purpose::Relay => Local::open(&mut reactor, job.policy.ways),
-            Purpose::PassDescriptor => Ok(Local::none(&mut reactor)),
+            Purpose::PassDescriptor | Purpose::Look => Ok(Local::none(&mut reactor)),
         };
         let local = local.map_err(Error::doing("cannot use standard input and output"))?;
         let peer_eof = job.policy.peer_eof.settled(local.input.is_terminal());
@@ -309,6 +322,16 @@ impl<'a> App<'a> {
             }
             Wake::Timer(Alarm::Patience) => self.hub.patience_is_over(reactor),
             Wake::Timer(Alarm::Session(key)) => self.hub.timer_fired(reactor, key),
+            Wake::Io(Owner::Scan(part)) => {
+                if let Origin::Scan(scanner) = &mut self.origin {
+                    scanner.wake(reactor, self.console, part);
+                }
+            }
+            Wake::Timer(Alarm::Scan(alarm)) => {
+                if let Origin::Scan(scanner) = &mut self.origin {
+                    scanner.alarm(reactor, self.console, alarm);
+                }
+            }
         }
         Ok(())
     }
@@ -353,11 +376,23 @@ impl<'a> App<'a> {
             match &mut self.origin {
                 Origin::Listener { acceptor, .. } => acceptor.look_again(&mut self.reactor),
                 Origin::Ports(ports) => ports.pause(&mut self.reactor),
-                Origin::Meeting { .. } | Origin::Nowhere => {}
+                Origin::Scan(_) | Origin::Meeting { .. } | Origin::Nowhere => {}
             }
         }
+        self.end_scan()?;
         self.drop_lost_dial();
         self.dial_next_port()
+    }
+
+    fn end_scan(&mut self) -> Result<(), Error> {
+        if let Origin::Scan(scanner) = &self.origin
+            && scanner.is_over()
+            && let Origin::Scan(scanner) = std::mem::replace(&mut self.origin, Origin::Nowhere)
+        {
+            scanner.verdict()?;
+            self.record.sessions += 1;
+        }
+        Ok(())
     }
 
     /// A race that is lost makes room for the next.
@@ -385,7 +420,7 @@ impl<'a> App<'a> {
                     dial.give_up(&mut self.reactor);
                 }
             }
-            Origin::Nowhere => {}
+            Origin::Scan(_) | Origin::Nowhere => {}
         }
     }
 
@@ -425,7 +460,7 @@ impl<'a> App<'a> {
             return Ok(());
         }
         if let Some(dial) = ports.dial.take() {
-            tell_connected(dial.goal(&peer), self.lookup, self.console);
+            tell_connected(dial.number().goal(&peer), self.lookup, self.console);
         }
         self.hub.adopt(&mut self.reactor, link, id, peer);
         self.reached()
@@ -443,7 +478,7 @@ impl<'a> App<'a> {
     fn reached(&mut self) -> Result<(), Error> {
         self.record.sessions += 1;
         match self.purpose {
-            Purpose::Relay => Ok(()),
+            Purpose::Relay | Purpose::Look => Ok(()),
             Purpose::PassDescriptor => self.pass_descriptor(),
         }
     }
@@ -570,7 +605,7 @@ impl Origin {
     fn ports(&mut self) -> Option<&mut Ports> {
         match self {
             Self::Ports(ports) => Some(ports),
-            Self::Listener { .. } | Self::Meeting { .. } | Self::Nowhere => None,
+            Self::Scan(_) | Self::Listener { .. } | Self::Meeting { .. } | Self::Nowhere => None,
         }
     }
 }

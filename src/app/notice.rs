@@ -66,22 +66,34 @@ impl Console {
 
     /// Tells what happened, wanted or not.
     pub(crate) fn print(&self, notice: &Notice<'_>) {
+        if let Some(line) = self.line(notice) {
+            say(&line);
+        }
+    }
+
+    /// What is printed of a notice, without the line feed; `None` where Debian prints nothing.
+    pub(crate) fn line(&self, notice: &Notice<'_>) -> Option<String> {
         match notice {
             // A UNIX socket that connects is no news to Debian.
-            Notice::Connected(Goal { port: None, .. }, _) => {}
+            Notice::Connected(Goal { port: None, .. }, _) => None,
             Notice::Bound(_)
             | Notice::Listening(_)
             | Notice::Accepted(_)
-            | Notice::Connected(..) => {
-                say(notice);
+            | Notice::Connected(..) => Some(notice.to_string()),
+            Notice::Shared(_) | Notice::Refused(..) | Notice::TimedOut(_) => {
+                Some(self.complaint(notice))
             }
-            Notice::Shared(_) | Notice::Refused(..) | Notice::TimedOut(_) => self.complain(notice),
         }
     }
 
     /// Says that something went wrong.
     pub fn complain(&self, what: &dyn fmt::Display) {
-        say(&format_args!("{}: {what}", self.program));
+        say(&self.complaint(what));
+    }
+
+    /// How [`Console::complain`] words it.
+    pub(crate) fn complaint(&self, what: &dyn fmt::Display) -> String {
+        format!("{}: {what}", self.program)
     }
 }
 

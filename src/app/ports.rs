@@ -1,21 +1,20 @@
 //! The destinations that are still to be dialed, one after another over the same stdin.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::dial::{Dial, Number, Target};
+use super::dial::Dial;
 use super::job::{Connect, Destination};
-use super::listen::local_addresses;
 use super::notice::Goal;
-use super::{Alarm, Loop, route};
-use crate::error::{Error, escape};
+use super::targets::{Number, Target};
+use super::{Alarm, Loop, route, targets};
+use crate::error::Error;
 use crate::reactor::TimerId;
 use crate::session::Hops;
 use crate::sys::address::{Address, UnixName};
 use crate::sys::net::Transport;
 use crate::sys::options::Options;
-use crate::sys::resolve::{Family, Lookup, Purpose, addresses, any};
+use crate::sys::resolve::Lookup;
 use crate::sys::unix_path::{BoundPath, TemporaryName, make_way};
 
 /// Destinations, and the race for the current one.
@@ -119,12 +118,13 @@ impl Ports {
         };
         let deadline = deadline.or_else(|| timeout.map(|timeout| reactor.now() + timeout));
         self.current = Some(Call { next, hops, deadline });
+        let number = |port| Number::of(&self.connect.to, port, self.transport, self.lookup);
         let first_proxy = self.connect.route.proxies.first();
         let (number, targets) = match (next, first_proxy.map(|it| (it.host.clone(), it.port))) {
-            (Next::Port(port), None) => (self.number(Some(port)), self.targets(port)?),
-            (Next::Exact, _) => (self.number(None), vec![self.exact()?]),
+            (Next::Port(port), None) => (number(Some(port)), self.targets(port)?),
+            (Next::Exact, _) => (number(None), vec![self.exact()?]),
             (Next::Port(_), Some((host, port))) => {
-                (Number { host, ..self.number(Some(port)) }, self.targets(port)?)
+                (Number { host, ..number(Some(port)) }, self.targets(port)?)
             }
         };
         Ok(Some(Dial::new(number, self.options.clone(), targets)))
@@ -167,14 +167,6 @@ impl Ports {
         Goal { host, address: None, port, protocol: self.transport.name() }
     }
 
-    fn number(&self, port: Option<u16>) -> Number {
-        let host = match &self.connect.to {
-            Destination::Host { host, .. } => host.clone(),
-            Destination::Exact { address, .. } => address.to_string(),
-        };
-        Number { host, port, transport: self.transport, numeric: self.lookup.numeric }
-    }
-
     fn hops(&self, port: u16) -> Result<Hops, Error> {
         match &self.connect.to {
             Destination::Host { host, .. } => {
@@ -208,38 +200,10 @@ impl Ports {
     /// The host's addresses with the local address for each, looked up once for all ports.
     fn targets(&mut self, port: u16) -> Result<Vec<Target>, Error> {
         if self.resolved.is_empty() {
-            self.resolved = self.resolve(port)?;
+            let Connect { to, route, .. } = &self.connect;
+            self.resolved = targets::resolve(to, route, port, self.lookup)?;
         }
         Ok(self.resolved.iter().map(|target| target.at_port(port)).collect())
-    }
-
-    fn resolve(&self, port: u16) -> Result<Vec<Target>, Error> {
-        let Destination::Host { host, source_host, source_port, .. } = &self.connect.to else {
-            return Ok(Vec::new());
-        };
-        let host = self.connect.route.proxies.first().map_or(host, |proxy| &proxy.host);
-        let to = addresses(host, port, self.lookup, Purpose::Connect).map_err(|reason| {
-            let host = abridge(host);
-            Error::message(format!("getaddrinfo for host \"{host}\" port {port}: {reason}"))
-        })?;
-        let source_port = source_port.unwrap_or(0);
-        let from = match source_host {
-            None if source_port == 0 => {
-                return Ok(to.into_iter().map(|to| Target::new(to, None)).collect());
-            }
-            None => vec![any(Family::V4, source_port), any(Family::V6, source_port)],
-            Some(host) => local_addresses(host, source_port, self.lookup)?,
-        };
-        let same_family =
-            |to: SocketAddr| from.iter().copied().find(|from| from.is_ipv4() == to.is_ipv4());
-        let targets: Vec<_> = to
-            .into_iter()
-            .filter_map(|to| same_family(to).map(|from| Target::new(to, Some(from))))
-            .collect();
-        if targets.is_empty() {
-            return Err(Error::message("getaddrinfo: Address family for hostname not supported"));
-        }
-        Ok(targets)
     }
 
     /// An address that needs no looking up. A datagram client needs a name to be answered at.
@@ -265,15 +229,3 @@ impl Ports {
         Ok(Target { to: address.clone(), from })
     }
 }
-
-/// A name from the command line for one line of a message.
-fn abridge(name: &str) -> String {
-    let mut short: String = name.chars().take(LONGEST_NAME).collect();
-    if short.len() < name.len() {
-        short += "...";
-    }
-    escape(&short)
-}
-
-/// RFC 1035 allows a name 255 bytes.
-const LONGEST_NAME: usize = 255;

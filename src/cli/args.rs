@@ -33,6 +33,8 @@ pub(super) fn command() -> Command {
         .args(proxies())
         .next_help_heading("Listening")
         .args(listening())
+        .next_help_heading("Scanning")
+        .args(scanning())
         .next_help_heading("Relaying")
         .args(relaying())
         .next_help_heading("Datagrams")
@@ -151,7 +153,10 @@ fn listening() -> [Arg; 7] {
             .long("keep-open")
             // ncat takes it for this option; here it might be `--keepalive` too.
             .alias("keep"),
-        value(MAX_CONNS, "N", "Serve at most N clients at a time; needs -k").long("max-conns"),
+        value(MAX_CONNS, "N", "Serve at most N clients at a time; needs -k")
+            .long("max-conns")
+            // ncat takes it for this option; here it might be `--max-parallelism` too.
+            .alias("max"),
         flag(EXCLUSIVE, "Let no other program listen on the same port;\nneeds -l")
             .long("exclusive"),
         value(FD, "N", "Listen on the socket that was inherited as\ndescriptor N; implies -l")
@@ -160,6 +165,44 @@ fn listening() -> [Arg; 7] {
             .long("port-file"),
         value(READY_FD, "N", "When clients may come, write the port to\ndescriptor N; needs -l")
             .long("ready-fd"),
+    ]
+}
+
+fn scanning() -> [Arg; 10] {
+    [
+        flag(
+            ZERO,
+            "Find out which ports are open, many at a time;\nonly -u sends something: a question",
+        )
+        .short('z')
+        .long("zero"),
+        value(
+            MAX_PARALLELISM,
+            "N",
+            "Try at most N ports at a time; 1: strictly one\nafter another. As all below, needs -z",
+        )
+        .long("max-parallelism"),
+        value(RATE, "N", "Try at most N ports a second").long("rate"),
+        value(
+            PROBE,
+            "DATA",
+            "With -u: ask this, bytes in hex (hex:00ff) or\ntext, and not what suits the port",
+        )
+        .long("probe"),
+        value(BANNER, "BYTES", "Print what an open port says first, at most\nBYTES (1024) of it")
+            .long("banner")
+            .num_args(0..=1)
+            .require_equals(true),
+        flag(JSON, "Print a JSON object for each port on stdout").long("json"),
+        value(WAIT_UNTIL_OPEN, "TIME", "Go on until all ports are open, but not longer\nthan TIME")
+            .long("wait-until-open"),
+        value(EVERY, "TIME", "Try a port again after TIME (200ms); needs\n--wait-until-open")
+            .long("every"),
+        value(SCAN_EXIT, "WHICH", "Succeed if any port is open (the default), or\nonly if all are")
+            .long("scan-exit"),
+        // ncat's time to connect, which is not there yet. Unknown, it would be taken for the beginning
+        // of `--wait-until-open`.
+        value(WAIT, "TIME", "Not there yet").long("wait").hide(true),
     ]
 }
 
@@ -322,6 +365,17 @@ pub(super) const FD: &str = "fd";
 pub(super) const PORT_FILE: &str = "port-file";
 pub(super) const READY_FD: &str = "ready-fd";
 
+pub(super) const ZERO: &str = "zero";
+pub(super) const MAX_PARALLELISM: &str = "max-parallelism";
+pub(super) const RATE: &str = "rate";
+pub(super) const PROBE: &str = "probe";
+pub(super) const BANNER: &str = "banner";
+pub(super) const JSON: &str = "json";
+pub(super) const WAIT_UNTIL_OPEN: &str = "wait-until-open";
+pub(super) const EVERY: &str = "every";
+pub(super) const SCAN_EXIT: &str = "scan-exit";
+pub(super) const WAIT: &str = "wait";
+
 pub(super) const SHUTDOWN: &str = "shutdown";
 pub(super) const QUIT: &str = "quit";
 pub(super) const QUIT_AFTER: &str = "quit-after";
@@ -369,12 +423,14 @@ pub(super) const VERSION: &str = "version";
 
 const HELP_TEMPLATE: &str = "\
 Usage: nc [OPTIONS] HOST PORT...
+       nc [OPTIONS] -z HOST PORT...
        nc [OPTIONS] -l [HOST] PORT
        nc [OPTIONS] [-l] -U PATH
 
 Connects, over TCP unless told otherwise, or waits for a connection, and relays
 stdin to the peer and the peer to stdout. Of several ports each is connected to
 in turn, through proxies if there are any.
+With -z, finds out which ports are open, all at the same time.
 With -l and nothing else, listens on the socket that systemd has opened.
 
 {all-args}
@@ -410,6 +466,9 @@ mod tests {
     fn the_beginning_of_several_options_is_ambiguous() {
         for (option, ambiguous) in [
             ("--no", true),
+            ("--wai", true),
+            ("--max-", true),
+            ("--max-c", false),
             ("--ke", true),
             ("--", true),
             ("--nodn", false),

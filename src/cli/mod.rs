@@ -89,6 +89,9 @@ fn parse_with(
 ) -> Result<Request, Error> {
     let mut command = args::command();
     let matches = command.try_get_matches_from_mut(args).map_err(|error| refusal(&error))?;
+    if matches.contains_id(args::WAIT) {
+        return Err(unknown("--wait"));
+    }
     if let Some(to) = help_wanted(&matches) {
         return Ok(Request::ShowHelp(to, command.render_help().to_string()));
     }
@@ -121,7 +124,7 @@ fn refusal(error: &clap::Error) -> Error {
         ErrorKind::UnknownArgument if args::is_ambiguous(&option) => {
             format!("ambiguous option '{option}'")
         }
-        ErrorKind::UnknownArgument => format!("unknown option '{option}'"),
+        ErrorKind::UnknownArgument => return unknown(&option),
         ErrorKind::InvalidValue => format!("option '{option}' requires a value"),
         ErrorKind::TooManyValues => format!("option '{option}' takes no value"),
         ErrorKind::InvalidUtf8 => "an option is not valid UTF-8".to_owned(),
@@ -129,6 +132,10 @@ fn refusal(error: &clap::Error) -> Error {
         other => format!("wrong usage, {other}"),
     };
     Error::message(format!("{what} (see nc --help)"))
+}
+
+fn unknown(option: &str) -> Error {
+    Error::message(format!("unknown option '{option}' (see nc --help)"))
 }
 
 /// Why a value does not fit, in the words of strtonum(3), which Debian's messages are made of.

@@ -8,8 +8,8 @@
 //! values first, then options that exclude each other, then operands; passwords are asked for when
 //! nothing else can go wrong.
 //!
-//! Read next: `rules` for what excludes what, `connect` and `listen` for the operands, `route` for
-//! proxies, `policy` for how sessions end, `options` for sockets; all of them read through `words`.
+//! Read next: `rules` for what excludes what, `connect` and `listen` for the operands, `scan` for what
+//! `-z` does with them, `route` for proxies, `policy` for how sessions end, `options` for sockets; all of them read through `words`.
 
 mod connect;
 mod listen;
@@ -17,24 +17,27 @@ mod options;
 mod policy;
 mod route;
 mod rules;
+mod scan;
 mod words;
 
 use clap::ArgMatches;
 
 use super::{Outside, args};
-use crate::app::{Job, Listen, Mode, Place};
+use crate::app::{Connect, Job, Listen, Mode, Place, Scan};
 use crate::error::Error;
 use crate::sys::net::Transport;
 use crate::sys::resolve::{Family, Lookup};
 use listen::Listening;
 use policy::Limits;
 use route::Proxies;
+use scan::Scanning;
 use words::Words;
 
 /// A command line that has been understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// How often `-v` was given.
+    /// How much is logged: how often `-v` was given. Of a scan the second one does not count, for it
+    /// asks for the scan's own lines in full, which a log of every socket would bury.
     pub verbosity: u8,
     /// What is to be done.
     pub job: Job,
@@ -45,29 +48,35 @@ impl Plan {
         let words = Words::new(matches);
         let limits = Limits::read(words)?;
         let listening = Listening::read(words)?;
+        let scanning = Scanning::read(words)?;
         let mut options = options::read(words)?;
         let proxies = Proxies::read(words, outside)?;
         rules::check(words)?;
 
         let transport = transport(words);
         let services = |name: &str| (outside.services)(name, transport.name());
+        let verbose = matches.get_count(args::VERBOSE);
         let mut mode = if words.has(args::LISTEN) {
             Mode::Listen(listening.listen(words, transport, &limits, &services)?)
+        } else if words.has(args::ZERO) && !words.has(args::PASS_FD) {
+            Mode::Scan(scanning.scan(words, transport, &limits, &services, verbose)?)
         } else {
+            // Also `-zF`, where Debian's takes no notice of the `-z`.
             Mode::Connect(connect::connect(words, transport, &limits, &services)?)
         };
         options.md5_key = options::md5_key(words, outside)?;
-        if let Mode::Connect(connect) = &mut mode {
-            connect.route = proxies.route(words, outside)?;
+        if let Mode::Connect(Connect { route, .. }) | Mode::Scan(Scan { route, .. }) = &mut mode {
+            *route = proxies.route(words, outside)?;
         }
-        let verbosity = matches.get_count(args::VERBOSE);
+        let is_scan = matches!(mode, Mode::Scan(_));
+        let verbosity = if is_scan && verbose >= 2 { verbose - 1 } else { verbose };
         let job = Job {
             lookup: lookup(words, &mode),
             mode,
             transport,
             options,
             policy: policy::policy(words, transport, &limits),
-            verbose: verbosity >= 1,
+            verbose: verbose >= 1,
         };
         Ok(Self { verbosity, job })
     }
@@ -107,7 +116,7 @@ fn joins_ipv6_everywhere(mode: &Mode) -> bool {
         Mode::Listen(Listen { at: Place::Port { host: None, .. }, groups, .. }) => {
             groups.iter().any(|group| group.address.is_ipv6())
         }
-        Mode::Listen(_) | Mode::Connect(_) => false,
+        Mode::Listen(_) | Mode::Connect(_) | Mode::Scan(_) => false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::app::{Destination, Mode};
+use crate::app::{Connect, Destination, Mode, Scan};
 
 fn read<I>(args: I) -> Result<Request, Error>
 where
@@ -78,7 +78,13 @@ fn long_options_take_values_both_ways_and_can_be_shortened() {
 
 #[test]
 fn shortened_option_that_may_be_several_is_ambiguous() {
-    for (word, option) in [("--no", "--no"), ("--ke", "--ke"), ("--proxy-a=u:p", "--proxy-a")] {
+    for (word, option) in [
+        ("--no", "--no"),
+        ("--ke", "--ke"),
+        ("--proxy-a=u:p", "--proxy-a"),
+        ("--max-=1", "--max-"),
+        ("--wai=1", "--wai"),
+    ] {
         let expected = format!("ambiguous option '{option}' (see nc --help)");
         assert_eq!(refusal([word, "h", "1"]), expected);
     }
@@ -94,6 +100,7 @@ fn ncat_spellings_mean_their_letters() {
         ("--udp --crlf --telnet h 1", "-uCt h 1"),
         ("--unixsock path", "-U path"),
         ("--recv-limit 3 h 1", "-W3 h 1"),
+        ("--zero h 1", "-z h 1"),
     ] {
         assert_eq!(run(long), run(short));
     }
@@ -106,7 +113,7 @@ fn unknown_option_is_named_alone_also_inside_a_group() {
         ("-lQ", "-Q"),
         ("-lQv", "-Q"),
         ("-1", "-1"),
-        ("-z", "-z"),
+        ("-e", "-e"),
         ("-é", "-é"),
         ("--bogus", "--bogus"),
         ("--bogus=5", "--bogus"),
@@ -116,6 +123,31 @@ fn unknown_option_is_named_alone_also_inside_a_group() {
         let expected = format!("unknown option '{option}' (see nc --help)");
         assert_eq!(refusal([word, "h", "1"]), expected, "{word:?}");
     }
+}
+
+/// Also where one of ours begins so.
+#[test]
+fn ncats_options_that_are_not_there_yet_are_unknown() {
+    for option in [
+        "--wait=5",
+        "--exec=x",
+        "--sh-exec=x",
+        "--delay=1",
+        "--output=f",
+        "--hex-dump=f",
+        "--append-output",
+        "--idle-timeout=1",
+        "--allow=h",
+        "--deny=h",
+        "--broker",
+        "--chat",
+        "--ssl",
+    ] {
+        let name = option.split('=').next().unwrap_or_default();
+        let expected = format!("unknown option '{name}' (see nc --help)");
+        assert_eq!(refusal(["-z", option, "h", "1"]), expected);
+    }
+    assert_eq!(refusal(["-z", "--wait", "5", "h", "1"]), "unknown option '--wait' (see nc --help)");
 }
 
 #[test]
@@ -188,6 +220,11 @@ fn values_must_be_utf8() {
         ("--proxy-type", "proxy protocol"),
         ("-P", "proxy user"),
         ("--proxy-dns", "proxy DNS"),
+        ("--max-parallelism", "parallelism"),
+        ("--rate", "rate"),
+        ("--wait-until-open", "waiting time"),
+        ("--every", "time between probes"),
+        ("--scan-exit", "scan exit"),
     ] {
         let args = [option.into(), odd(), "h".into(), "1".into()];
         assert_eq!(refusal(args), format!("{noun} is not valid UTF-8"));
@@ -254,79 +291,7 @@ fn services_are_looked_up_in_the_systems_database() {
 }
 
 fn any_word() -> impl Strategy<Value = OsString> {
-    let option = prop::sample::select(vec![
-        "-l",
-        "-k",
-        "-N",
-        "-d",
-        "-v",
-        "-h",
-        "-4",
-        "-6",
-        "-n",
-        "-r",
-        "-q",
-        "-w",
-        "-W",
-        "-s",
-        "-p",
-        "-",
-        "--",
-        "--max-conns",
-        "--exclusive",
-        "--no",
-        "--quit-after=",
-        "--half-close",
-        "-lvnp",
-        "--send-only",
-        "--recv-only",
-        "--no-shutdown",
-        "--exit-on-close",
-        "--version",
-        "--help",
-        "-u",
-        "-U",
-        "-uU",
-        "--seqpacket",
-        "--vsock",
-        "--mptcp",
-        "-Z",
-        "-F",
-        "-b",
-        "-C",
-        "-t",
-        "-i",
-        "-D",
-        "-I",
-        "-O",
-        "-M",
-        "-m",
-        "-T",
-        "-S",
-        "--tcp-md5-file",
-        "-V",
-        "--keepalive",
-        "--keepalive=",
-        "--mark",
-        "--interface",
-        "--user-timeout",
-        "--udp-reply",
-        "--udp-size",
-        "--udp-line",
-        "--join",
-        "--fd",
-        "--port-file",
-        "--ready-fd",
-        "-x",
-        "-X",
-        "-P",
-        "--proxy",
-        "--proxy-type",
-        "--proxy-auth",
-        "--proxy-auth=u:p",
-        "--proxy-auth-file",
-        "--proxy-dns",
-    ]);
+    let option = prop::sample::select(OPTIONS);
     let value = prop::sample::select(vec![
         "localhost",
         "4004",
@@ -341,6 +306,8 @@ fn any_word() -> impl Strategy<Value = OsString> {
         "@name",
         "socks5://u:p@h:1,[::1]:2",
         "[::1",
+        "hex:00ff",
+        "200ms",
     ]);
     prop_oneof![
         option.prop_map(OsString::from),
@@ -351,12 +318,101 @@ fn any_word() -> impl Strategy<Value = OsString> {
     ]
 }
 
+/// Known ones, right and cut short.
+const OPTIONS: &[&str] = &[
+    "-l",
+    "-k",
+    "-N",
+    "-d",
+    "-v",
+    "-h",
+    "-4",
+    "-6",
+    "-n",
+    "-r",
+    "-q",
+    "-w",
+    "-W",
+    "-s",
+    "-p",
+    "-",
+    "--",
+    "--max-conns",
+    "--exclusive",
+    "--no",
+    "--quit-after=",
+    "--half-close",
+    "-lvnp",
+    "--send-only",
+    "--recv-only",
+    "--no-shutdown",
+    "--exit-on-close",
+    "--version",
+    "--help",
+    "-u",
+    "-U",
+    "-uU",
+    "--seqpacket",
+    "--vsock",
+    "--mptcp",
+    "-Z",
+    "-F",
+    "-b",
+    "-C",
+    "-t",
+    "-i",
+    "-D",
+    "-I",
+    "-O",
+    "-M",
+    "-m",
+    "-T",
+    "-S",
+    "--tcp-md5-file",
+    "-V",
+    "--keepalive",
+    "--keepalive=",
+    "--mark",
+    "--interface",
+    "--user-timeout",
+    "--udp-reply",
+    "--udp-size",
+    "--udp-line",
+    "--join",
+    "--fd",
+    "--port-file",
+    "--ready-fd",
+    "-x",
+    "-X",
+    "-P",
+    "--proxy",
+    "--proxy-type",
+    "--proxy-auth",
+    "--proxy-auth=u:p",
+    "--proxy-auth-file",
+    "--proxy-dns",
+    "-z",
+    "-zu",
+    "--zero",
+    "--max-parallelism",
+    "--rate",
+    "--probe",
+    "--probe=hex:",
+    "--banner",
+    "--banner=",
+    "--json",
+    "--wait-until-open",
+    "--wait",
+    "--every",
+    "--scan-exit",
+];
+
 proptest! {
     #[test]
     fn any_argv_is_read_or_refused_in_one_line(args in prop::collection::vec(any_word(), 0..8)) {
         match read(args) {
             Ok(Request::Run(plan)) => match plan.job.mode {
-                Mode::Connect(connect) => match connect.to {
+                Mode::Connect(Connect { to, .. }) | Mode::Scan(Scan { to, .. }) => match to {
                     Destination::Host { ports, .. } => {
                         prop_assert!(!ports.is_empty() && !ports.contains(&0));
                     }

@@ -10,7 +10,8 @@
 //!
 //! Invariant: what comes out depends on the bytes only, never on how they were cut into calls.
 //!
-//! What is spoken *before* a session, once, has a seam of its own: [`Handshake`].
+//! What is spoken *before* a session, once, has a seam of its own: [`Handshake`]. What a scan says
+//! is one datagram, [`question()`].
 //!
 //! Read next: `proto/crlf.rs`, the smallest layer; `proto/telnet.rs`, one with states and answers;
 //! `proto/handshake.rs`.
@@ -21,6 +22,7 @@ mod crlf;
 mod handshake;
 mod http_auth;
 mod http_connect;
+mod question;
 mod socks4;
 mod socks5;
 mod telnet;
@@ -31,6 +33,7 @@ pub use handshake::{
     Target,
 };
 pub use http_connect::HttpConnect;
+pub use question::question;
 pub use socks4::Socks4;
 pub use socks5::Socks5;
 pub use telnet::Telnet;

@@ -97,6 +97,12 @@ impl<S: Copy, T> Reactor<S, T> {
         self.now
     }
 
+    /// What time it is this instant, for what has to be measured more finely than in turns.
+    #[must_use]
+    pub fn clock(&self) -> Instant {
+        clock()
+    }
+
     /// Has the kernel watch a source, for as long as it lives. The tag comes back with its wakes.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ pub mod address;
 pub mod announce;
 pub mod crowd;
 pub mod inherit;
+pub mod knock;
 pub mod link;
 pub mod listeners;
 pub mod net;

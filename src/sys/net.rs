@@ -131,23 +131,63 @@ pub fn dial(
     options: &Options,
 ) -> Result<Polled, DialError> {
     let to = to.to_sock_addr().map_err(DialError::Connect)?;
-    let socket = transport.socket(&to).map_err(DialError::Connect)?;
+    let socket = prepare(transport, &to, from, options)?;
+    begin(&socket, &to, options)?;
+    Ok(Polled::new(socket.into()))
+}
+
+/// A socket that is about to connect: bound and with its options.
+///
+/// # Errors
+/// As [`dial`], but for what the destination says.
+pub(super) fn prepare(
+    transport: Transport,
+    to: &SockAddr,
+    from: Option<&Address>,
+    options: &Options,
+) -> Result<socket2::Socket, DialError> {
+    let socket = transport.socket(to).map_err(DialError::Connect)?;
     if let Some(from) = from {
         let bound = from.to_sock_addr().and_then(|from| socket.bind(&from));
         bound.map_err(DialError::Bind)?;
     }
-    options.apply(&socket, &to, transport.role(Role::Connect)).map_err(DialError::Option)?;
-    match socket.connect(&to) {
+    options.apply(&socket, to, transport.role(Role::Connect)).map_err(DialError::Option)?;
+    Ok(socket)
+}
+
+/// How a connection has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// It stands already.
+    Connected,
+    /// An event will tell.
+    UnderWay,
+}
+
+/// Has a socket connect.
+///
+/// # Errors
+/// As [`dial`].
+pub(super) fn begin(
+    socket: &socket2::Socket,
+    to: &SockAddr,
+    options: &Options,
+) -> Result<Begun, DialError> {
+    match socket.connect(to) {
         // With a cookie of the server, TCP Fast Open waits for the first data before it says a word.
         // Writing none of it begins the handshake, for the server may be the one to speak first.
-        Ok(()) if options.fast_open => drop(socket.send(&[])),
-        Ok(()) => {}
+        Ok(()) if options.fast_open => {
+            drop(socket.send(&[]));
+            Ok(Begun::UnderWay)
+        }
+        Ok(()) => Ok(Begun::Connected),
         // Interrupted, it goes on by itself: connect(2).
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {}
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(DialError::Busy),
-        Err(error) => return Err(DialError::Connect(error)),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
+            Ok(Begun::UnderWay)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(DialError::Busy),
+        Err(error) => Err(DialError::Connect(error)),
     }
-    Ok(Polled::new(socket.into()))
 }
 
 /// What has become of a connection that was begun: `None` while it is still under way.

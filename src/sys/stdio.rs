@@ -123,6 +123,20 @@ impl Output {
         Standard::new(stdout(), OFlags::WRONLY).map(Self)
     }
 
+    /// Standard error, for what must not be lost because its reader is slow.
+    ///
+    /// # Errors
+    /// Out of descriptors.
+    pub fn stderr() -> io::Result<Self> {
+        Standard::new(stderr(), OFlags::WRONLY).map(Self)
+    }
+
+    /// Somebody may be looking.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.0.kind == Kind::Terminal
+    }
+
     /// An output that takes everything and keeps nothing.
     #[must_use]
     pub fn discard() -> Self {

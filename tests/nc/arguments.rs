@@ -27,6 +27,13 @@ fn wrong_command_lines_get_one_line_and_status_1() {
         ("--max-conns 0 -l -k 0", ""),
         ("--max-conns x -l -k 0", ""),
         ("--send-only --recv-only 127.0.0.1 4004", ""),
+        ("-z", ""),
+        ("-z 127.0.0.1", "missing port number"),
+        ("-z -l 4004", "cannot use -z and -l"),
+        ("--json 127.0.0.1 4004", "must use -z with --json"),
+        ("-z --probe x 127.0.0.1 4004", "must use -u with --probe"),
+        ("-z --rate 0 127.0.0.1 4004", "rate too small: 0"),
+        ("-z --scan-exit bogus 127.0.0.1 4004", "scan exit must be any or all: bogus"),
     ] {
         let end = Nc::new(args).start().ends();
         end.exits(1).showed(b"").said_one_line_with(line);
@@ -96,13 +103,13 @@ fn an_address_that_is_not_ours_cannot_be_bound() {
 
 #[test]
 fn letters_that_are_not_options_are_unknown() {
-    for option in ["-z", "-e", "-Q", "--nosuch"] {
+    for option in ["-e", "-Q", "--nosuch"] {
         let end = Nc::new(format!("{option} 127.0.0.1 4004")).start().ends();
         end.exits(1).showed(b"").said_one_line_with("unknown option");
         let letter = option.trim_start_matches('-');
         assert!(end.stderr.contains(letter), "{option} is not named in {:?}", end.stderr);
     }
-    let grouped = Nc::new("-vz 127.0.0.1 4004").start().ends();
+    let grouped = Nc::new("-ve 127.0.0.1 4004").start().ends();
     grouped.exits(1).showed(b"").said_one_line_with("unknown option");
 }
 
@@ -128,7 +135,7 @@ fn h_helps_on_stderr_and_help_on_stdout() {
     let long = Nc::new("--help").start().ends();
     long.exits(0).said_nothing();
     let text = String::from_utf8(long.stdout).unwrap();
-    for option in ["-l", "-p", "-N", "-w", "--half-close", "--exclusive", "--max-conns"] {
+    for option in ["-l", "-p", "-N", "-w", "--half-close", "--exclusive", "--max-conns", "-z"] {
         assert!(text.contains(option), "--help says nothing of {option}:\n{text}");
         assert!(short.stderr.contains(option), "-h says nothing of {option}:\n{}", short.stderr);
     }

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support::strace::{Trace, assert_in_order, find};
-use crate::support::{Nc, Running};
+use crate::support::{ClosedPort, Nc, RefusingPort, Running};
 
 /// The kinds of socket each check is repeated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -327,4 +327,60 @@ fn crlf() {
         client.types(b"one\ntwo\r\n");
         pair.listener.shows(b"one\r\ntwo\r\n");
     }
+}
+
+/// `-z` asks, and says nothing: no byte of stdin, none of the peer's.
+#[test]
+#[ignore = "needs strace"]
+fn zero_io_tcp() {
+    let pair = Pair::listen(Kind::Tcp, "");
+    let (nc, trace) = Trace::of(pair.client("-z -v"), "read,write,network,close");
+    let mut client = nc.start();
+    client.types(b"never sent");
+    client.ends().exits(0).showed(b"").said_one_line_with("succeeded!");
+    pair.listener.ends().exits(0).showed(b"");
+    let calls = trace.calls();
+    assert!(!calls.iter().any(|call| call.starts_with("read(0,")), "{calls:#?}");
+    // From its connecting to its closing nothing is sent; the number may be another file's later.
+    let begun = calls.iter().position(|call| call.starts_with("connect(")).unwrap();
+    let fd = calls[begun].trim_start_matches("connect(").split(',').next().unwrap();
+    let life = calls[begun..].iter().take_while(|call| !call.starts_with(&format!("close({fd})")));
+    let life: Vec<String> = life.cloned().collect();
+    assert_in_order(&life, &["connect(", &format!("getsockopt({fd}, SOL_SOCKET, SO_ERROR, [0]")]);
+    let sends = ["write", "send", "sendto", "sendmsg"].map(|name| format!("{name}({fd},"));
+    let sent = life.iter().any(|call| sends.iter().any(|start| call.starts_with(start)));
+    assert!(!sent, "{life:#?}");
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn zero_io_tcp_refused() {
+    let closed = ClosedPort::reserve();
+    for options in ["-z", "-z -v"] {
+        let nc = Nc::new(format!("{options} 127.0.0.1 {}", closed.port()));
+        let (nc, trace) = Trace::of(nc, "network");
+        nc.start().ends().exits(1).showed(b"");
+        find(&trace.calls(), "SO_ERROR, [ECONNREFUSED]");
+    }
+}
+
+/// There is no other way to learn of a UDP port than to send it something.
+#[test]
+#[ignore = "needs strace"]
+fn zero_io_udp() {
+    let pair = Pair::listen(Kind::Udp, "");
+    let (nc, trace) = Trace::of(pair.client("-z -v -w 0.5"), "read,network");
+    let mut client = nc.start();
+    client.types(b"never sent");
+    client.ends().exits(0).showed(b"").said_one_line_with("succeeded!");
+    let calls = trace.calls();
+    find(&calls, "connect(");
+    let reads = calls.iter().any(|call| call.starts_with("read(0,"));
+    let sends = calls.iter().any(|call| call.contains("never sent"));
+    assert!(!reads && !sends, "{calls:#?}");
+    ended(pair.listener);
+
+    let closed = RefusingPort::reserve();
+    let nc = Nc::new(format!("-u -z -v 127.0.0.1 {}", closed.port()));
+    nc.start().ends().exits(1).showed(b"").said_nothing();
 }

@@ -92,6 +92,36 @@ mod options;
 /// Socket options, by what they do.
 mod options_felt;
 
+/// `-z`: which ports are open, in Debian's words.
+mod scan;
+
+/// What an open port says first.
+mod scan_banner;
+
+/// What a scan says to programs.
+mod scan_json;
+
+/// Large scans, and little room.
+mod scan_large;
+
+/// A scan's place in the world: when it probes, from where, and who looks on.
+mod scan_pace;
+
+/// Scans through proxies.
+mod scan_proxy;
+
+/// Scans beside those of `nc.openbsd`.
+mod scan_real;
+
+/// `-uz`.
+mod scan_udp;
+
+/// `-zU`.
+mod scan_unix;
+
+/// Waiting for a service.
+mod scan_wait;
+
 /// What Debian's acceptance suite looks for.
 mod debian_checks;
 

@@ -3,14 +3,13 @@
 //! The names live in a hosts file of the test's own, which only root can put in the program's way:
 //! in a mount namespace that ends with the program.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tempfile::tempdir;
 
 use crate::support::peer::SilentPort;
+use crate::support::places::with_hosts;
 use crate::support::{ClosedPort, Nc, Server};
 
 #[test]
@@ -82,15 +81,6 @@ fn an_address_that_does_not_answer_holds_nobody_up() {
         drop(served.accept().unwrap());
         nc.ends().exits(0);
     }
-}
-
-/// Runs the command where `/etc/hosts` is this text.
-#[track_caller]
-fn with_hosts(dir: &Path, hosts: &str, nc: Nc) -> Nc {
-    let path = dir.join("hosts");
-    fs::write(&path, hosts).unwrap();
-    let script = format!("mount --bind '{}' /etc/hosts && exec \"$0\" \"$@\"", path.display());
-    nc.under("unshare", &["--mount", "/bin/sh", "-c", &script])
 }
 
 const SEVERAL: &str = "::1 several.test\n127.0.0.1 several.test\n";

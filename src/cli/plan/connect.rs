@@ -1,4 +1,4 @@
-//! Where to connect to: the operands without `-l`.
+//! Where to connect to: the operands without `-l`. A scan has the same ones.
 
 use super::policy::Limits;
 use super::words::{HOST, PORT, SOURCE_ADDRESS, Words, text};
@@ -16,11 +16,7 @@ pub(super) fn connect(
     limits: &Limits,
     services: Services<'_>,
 ) -> Result<Connect, Error> {
-    let to = match transport {
-        Transport::Tcp | Transport::Mptcp | Transport::Udp => host(words, services)?,
-        Transport::UnixStream | Transport::UnixDatagram | Transport::UnixRecords => unix(words)?,
-        Transport::Vsock => machine(words)?,
-    };
+    let to = destination(words, transport, services)?;
     let purpose = if words.has(args::PASS_FD) { Purpose::PassDescriptor } else { Purpose::Relay };
     Ok(Connect {
         to,
@@ -31,6 +27,18 @@ pub(super) fn connect(
         interval: limits.interval,
         purpose,
     })
+}
+
+pub(super) fn destination(
+    words: Words<'_>,
+    transport: Transport,
+    services: Services<'_>,
+) -> Result<Destination, Error> {
+    match transport {
+        Transport::Tcp | Transport::Mptcp | Transport::Udp => host(words, services),
+        Transport::UnixStream | Transport::UnixDatagram | Transport::UnixRecords => unix(words),
+        Transport::Vsock => machine(words),
+    }
 }
 
 /// `HOST PORT...`, or `HOST` with `-p`.

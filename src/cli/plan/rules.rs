@@ -51,7 +51,7 @@ fn needs(needed: &str, by: &str) -> Error {
 }
 
 /// The first is needed by the second.
-const NEEDS: [(&str, &str); 11] = [
+const NEEDS: [(&str, &str); 21] = [
     (args::LISTEN, args::KEEP_OPEN),
     (args::KEEP_OPEN, args::MAX_CONNS),
     (args::LISTEN, args::EXCLUSIVE),
@@ -59,6 +59,16 @@ const NEEDS: [(&str, &str); 11] = [
     (args::LISTEN, args::READY_FD),
     (args::LISTEN, args::JOIN),
     (args::UDP, args::JOIN),
+    (args::ZERO, args::MAX_PARALLELISM),
+    (args::ZERO, args::RATE),
+    (args::ZERO, args::PROBE),
+    (args::UDP, args::PROBE),
+    (args::ZERO, args::BANNER),
+    (args::ZERO, args::JSON),
+    (args::ZERO, args::WAIT_UNTIL_OPEN),
+    (args::ZERO, args::EVERY),
+    (args::WAIT_UNTIL_OPEN, args::EVERY),
+    (args::ZERO, args::SCAN_EXIT),
     (args::KEEP_OPEN, args::UDP_REPLY),
     (args::UDP, args::UDP_REPLY),
     // Each for its own: -X says nothing about --proxy, nor --proxy-type about -x.
@@ -66,13 +76,14 @@ const NEEDS: [(&str, &str); 11] = [
     (args::PROXY, args::PROXY_TYPE),
 ];
 
-const EXCLUSIONS: [(&str, &str); 18] = [
+const EXCLUSIONS: [(&str, &str); 20] = [
     (args::SHUTDOWN, args::NO_SHUTDOWN),
     (args::EXIT_ON_CLOSE, args::HALF_CLOSE),
     (args::SEND_ONLY, args::RECV_ONLY),
     (args::SEND_ONLY, args::NO_STDIN),
     (args::DCCP, args::UNIX),
     (args::PASS_FD, args::UNIX),
+    (args::ZERO, args::LISTEN),
     // One transport, that is; `-u` with `-U` is one of its own.
     (args::UDP, args::SEQPACKET),
     (args::UDP, args::VSOCK),
@@ -81,6 +92,8 @@ const EXCLUSIONS: [(&str, &str); 18] = [
     (args::UNIX, args::MPTCP),
     (args::VSOCK, args::MPTCP),
     (args::UNIX, args::JOIN),
+    // Whether a UNIX socket is there is known without asking it.
+    (args::UNIX, args::PROBE),
     // A socket that is here already is bound already.
     (args::FD, args::SOURCE),
     (args::FD, args::SOURCE_PORT),

@@ -3,6 +3,7 @@
 mod datagrams;
 mod options;
 mod proxies;
+mod scans;
 mod sessions;
 mod transports;
 
@@ -63,7 +64,7 @@ fn password(bytes: &[u8]) -> Md5Key {
 fn connect(line: &str) -> Connect {
     match plan(line).job.mode {
         Mode::Connect(connect) => connect,
-        Mode::Listen(listen) => panic!("{line}: {listen:?}"),
+        other => panic!("{line}: {other:?}"),
     }
 }
 
@@ -71,7 +72,15 @@ fn connect(line: &str) -> Connect {
 fn listen(line: &str) -> Listen {
     match plan(line).job.mode {
         Mode::Listen(listen) => listen,
-        Mode::Connect(connect) => panic!("{line}: {connect:?}"),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn scan(line: &str) -> Scan {
+    match plan(line).job.mode {
+        Mode::Scan(scan) => scan,
+        other => panic!("{line}: {other:?}"),
     }
 }
 

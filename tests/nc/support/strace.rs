@@ -19,11 +19,22 @@ impl Trace {
     /// The tracer is a grandchild (`-D`), so that the process the test holds is the program itself.
     #[track_caller]
     pub(crate) fn of(nc: Nc, calls: &str) -> (Nc, Self) {
+        Self::with(nc, &["-e", &format!("trace={calls}")])
+    }
+
+    /// Has one call traced, and tampered with: `inject` as after strace's `-e inject=CALL:`.
+    #[track_caller]
+    pub(crate) fn interfering(nc: Nc, call: &str, inject: &str) -> (Nc, Self) {
+        let trace = format!("trace={call}");
+        Self::with(nc, &["-e", &trace, "-e", &format!("inject={call}:{inject}")])
+    }
+
+    #[track_caller]
+    fn with(nc: Nc, expressions: &[&str]) -> (Nc, Self) {
         let file = NamedTempFile::new().expect("a temporary file");
         let path = file.path().to_str().expect("a path in UTF-8").to_owned();
-        let calls = format!("trace={calls}");
-        let nc = nc.under("strace", &["-D", "-s", "200", "-o", &path, "-e", &calls]);
-        (nc, Self { file })
+        let tracer = [&["-D", "-s", "200", "-o", &path], expressions].concat();
+        (nc.under("strace", &tracer), Self { file })
     }
 
     /// Every call, one a line, once the program has ended.

@@ -45,7 +45,7 @@ fn identities_with(options: &str, environment: Option<&str>) -> Result<Vec<Strin
                 let who = |proxy| identity(proxy).unwrap_or_else(|| "-".to_owned());
                 Ok(connect.route.proxies.iter().map(who).collect())
             }
-            Mode::Listen(listen) => panic!("{listen:?}"),
+            other => panic!("{other:?}"),
         },
         Ok(other) => panic!("{other:?}"),
         Err(error) => Err(error.to_string()),

@@ -1,0 +1,87 @@
+//! stdout or stderr for what the program itself has to say and nobody may miss: results, not news.
+//!
+//! A line of news is dropped where its reader is slow ([`super::notice`]). A result waits here, and whoever
+//! makes more of them asks [`Outlet::is_full`] first: that is the back-pressure.
+
+use std::io;
+
+use mio::Interest;
+
+use super::{Loop, Owner};
+use crate::nonblock::{Attempt, ByteSink};
+use crate::reactor::{Readiness, SourceId};
+use crate::sys::stdio::Output;
+
+/// Text on its way.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    output: Output,
+    id: SourceId,
+    waiting: Vec<u8>,
+}
+
+impl Outlet {
+    /// Enters an output into the loop; its wakes come with `owner`.
+    ///
+    /// # Errors
+    /// `epoll_ctl(2)`.
+    pub(super) fn open(reactor: &mut Loop, mut output: Output, owner: Owner) -> io::Result<Self> {
+        let id = super::local::register(reactor, output.standard(), Interest::WRITABLE, owner)?;
+        reactor.presume(id, Readiness::WRITABLE);
+        Ok(Self { output, id, waiting: Vec::new() })
+    }
+
+    /// Somebody may be looking.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.output.is_terminal()
+    }
+
+    /// Appends text, full or not.
+    pub(super) fn push(&mut self, text: &[u8]) {
+        self.waiting.extend_from_slice(text);
+    }
+
+    /// Its reader is slow: no more is to be made for it now.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= FULL
+    }
+
+    /// Nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Writes what its reader takes now.
+    ///
+    /// # Errors
+    /// Nothing will be taken any more: `BrokenPipe` where the reader has gone. What waited is dropped.
+    pub(super) fn flush(&mut self, reactor: &mut Loop) -> io::Result<()> {
+        let ready = reactor.readiness(self.id);
+        if self.output.has_reader() && ready.intersects(Readiness::READER_GONE) {
+            self.waiting.clear();
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let mut written = 0;
+        let mut result = Ok(());
+        while written < self.waiting.len()
+            && reactor.readiness(self.id).intersects(Readiness::WRITE)
+        {
+            match self.output.try_write(&self.waiting[written..]) {
+                Ok(Attempt::Moved(n)) => written += n,
+                Ok(Attempt::Blocked | Attempt::Ended) => {
+                    reactor.clear(self.id, Readiness::WRITABLE);
+                    break;
+                }
+                Err(error) => {
+                    written = self.waiting.len();
+                    result = Err(error);
+                }
+            }
+        }
+        self.waiting.drain(..written);
+        result
+    }
+}
+
+/// Bytes that wait at most before whoever makes them is asked to stop.
+const FULL: usize = 64 * 1024;
