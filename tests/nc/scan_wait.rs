@@ -61,7 +61,8 @@ fn without_v_the_status_is_all() {
 #[test]
 fn the_deadline_is_kept() {
     let ports = Ports::reserve(3);
-    let told = open(ports.opens(0)) + &refused(ports.at(1)) + "nc: 1 of 2 ports did not open in time\n";
+    let told =
+        open(ports.opens(0)) + &refused(ports.at(1)) + "nc: 1 of 2 ports did not open in time\n";
     for (options, limit) in [
         ("--wait-until-open 700ms --every 50ms", 700),
         ("--wait-until-open 1", 1_000),
