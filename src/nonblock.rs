@@ -1,13 +1,17 @@
 //! The words every layer shares about nonblocking bytes: one attempt, the two ends of a flow, a
-//! bounded buffer.
+//! bounded buffer, and the pipe that bytes pass without being seen.
 //!
 //! Owns: the only place that knows `EINTR` and `WouldBlock`. Above it a call has moved bytes, was
 //! blocked, or found the end; an `io::Error` that gets through is a real failure.
 //! Must not know: reactor, sockets, sessions.
 //! Read next: `flow`, which is built from nothing but these.
 
+mod pipe;
+
 use std::io;
 use std::time::Instant;
+
+pub use pipe::{PIPE, Pipe, PipeEnd, Spliced, Splicing, enlarge};
 
 /// What one nonblocking call did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,30 @@ pub trait ByteSource {
     /// # Errors
     /// The source is broken; what was read before stays valid.
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt>;
+
+    /// What the kernel can do with this end. Asked once, when bytes turn out to come in bulk, and the
+    /// time to get ready for it.
+    fn begin_splicing(&mut self) -> Splicing {
+        Splicing::Never
+    }
+
+    /// Has the kernel move at most `most` bytes into a pipe without ever waiting, splice(2).
+    ///
+    /// # Errors
+    /// The source is broken, or it is `BrokenPipe`: nobody reads from the pipe any more.
+    fn splice_into(&mut self, _pipe: &dyn PipeEnd, _most: usize) -> io::Result<Spliced> {
+        Ok(Spliced::Refused)
+    }
+
+    /// Bytes that a read would find now, as far as the kernel can tell, `FIONREAD`.
+    fn waiting(&self) -> u64 {
+        0
+    }
+
+    /// The source itself, if it is [`Splicing::Pipe`].
+    fn as_pipe(&self) -> Option<&dyn PipeEnd> {
+        None
+    }
 }
 
 /// Where a flow brings bytes to.
@@ -71,6 +99,24 @@ pub trait ByteSink {
     /// # Errors
     /// The sink is broken and takes nothing any more.
     fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt>;
+
+    /// See [`ByteSource::begin_splicing`].
+    fn begin_splicing(&mut self) -> Splicing {
+        Splicing::Never
+    }
+
+    /// Has the kernel move at most `most` bytes out of a pipe without ever waiting, splice(2).
+    ///
+    /// # Errors
+    /// The sink is broken and takes nothing any more.
+    fn splice_from(&mut self, _pipe: &dyn PipeEnd, _most: usize) -> io::Result<Spliced> {
+        Ok(Spliced::Refused)
+    }
+
+    /// The sink itself, if it is [`Splicing::Pipe`].
+    fn as_pipe(&self) -> Option<&dyn PipeEnd> {
+        None
+    }
 }
 
 /// A connection: both ends in one, with two directions that close apart from each other.
@@ -106,13 +152,19 @@ pub trait Wire: ByteSource + ByteSink {
     fn begin_turn(&mut self, _now: Instant) {}
 }
 
-/// A bounded queue of bytes in one piece of memory, which is allocated on first use.
+/// A bounded queue of bytes in one piece of memory, which is there from the first use until it is given
+/// back: what holds nothing weighs next to nothing.
 ///
 /// Reading appends at the back, writing takes from the front.
 #[derive(Debug)]
 pub struct Buffer {
-    bytes: Box<[u8]>,
     capacity: usize,
+    memory: Option<Box<Memory>>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    bytes: Box<[u8]>,
     start: usize,
     end: usize,
 }
@@ -120,63 +172,65 @@ pub struct Buffer {
 impl Buffer {
     /// An empty buffer that will hold at most `capacity` bytes.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { bytes: Box::default(), capacity, start: 0, end: 0 }
+    pub const fn new(capacity: usize) -> Self {
+        Self { capacity, memory: None }
     }
 
     /// Bytes held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.end - self.start
+        self.data().len()
     }
 
     /// No byte held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.data().is_empty()
     }
 
     /// The bytes held, oldest first.
     #[must_use]
     pub fn data(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
+        self.memory.as_deref().map_or(&[], |memory| &memory.bytes[memory.start..memory.end])
     }
 
     /// Room for more, all that there is in one piece. Where that is less than `wanted`, what is held
     /// moves to the front if that is cheap: no more bytes than have left since the last time. So each
     /// byte is copied at most once more, and the room may be less than wanted, or empty.
     pub fn spare(&mut self, wanted: usize) -> &mut [u8] {
-        if self.bytes.is_empty() {
-            self.bytes = vec![0; self.capacity].into_boxed_slice();
+        let Memory { bytes, start, end } = &mut **self.memory.get_or_insert_with(|| {
+            Box::new(Memory { bytes: vec![0; self.capacity].into(), start: 0, end: 0 })
+        });
+        if self.capacity - *end < wanted && *start > 0 && *start >= *end - *start {
+            bytes.copy_within(*start..*end, 0);
+            *end -= *start;
+            *start = 0;
         }
-        if self.capacity - self.end < wanted && self.start > 0 && self.start >= self.len() {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        &mut self.bytes[self.end..]
+        &mut bytes[*end..]
     }
 
     /// The first `n` bytes of [`Buffer::spare`] now hold data.
     pub fn filled(&mut self, n: usize) {
-        debug_assert!(self.end + n <= self.capacity);
-        self.end += n;
+        let Some(memory) = &mut self.memory else { return };
+        debug_assert!(memory.end + n <= self.capacity);
+        memory.end += n;
     }
 
     /// The first `n` bytes of [`Buffer::data`] have been delivered.
     pub fn consume(&mut self, n: usize) {
         debug_assert!(n <= self.len());
-        self.start += n;
-        if self.is_empty() {
-            self.start = 0;
-            self.end = 0;
+        let Some(memory) = &mut self.memory else { return };
+        memory.start += n;
+        if memory.start == memory.end {
+            memory.start = 0;
+            memory.end = 0;
         }
     }
 
     /// Forgets what it holds and gives the memory back; says how many bytes that were.
     pub fn discard(&mut self) -> usize {
         let held = self.len();
-        *self = Self::new(self.capacity);
+        self.memory = None;
         held
     }
 }
@@ -211,7 +265,7 @@ mod tests {
     #[test]
     fn buffer_allocates_on_first_use_only() {
         let mut buffer = Buffer::new(8);
-        assert!(buffer.bytes.is_empty());
+        assert!(buffer.memory.is_none());
         assert_eq!(buffer.spare(1).len(), 8);
     }
 

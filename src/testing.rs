@@ -6,7 +6,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use crate::nonblock::{Attempt, ByteSink, ByteSource};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing};
 
 /// Any instant will do as the beginning of a manual clock; it is the same for all.
 #[allow(clippy::disallowed_methods)] // read once and never again
@@ -35,6 +35,8 @@ pub(crate) enum Step {
     Interrupt,
     /// Fails.
     Fail(io::ErrorKind),
+    /// Will not be spliced; says nothing to a read or a write.
+    Refuse,
 }
 
 /// An end of a flow that does what its script says and, when that is over, whatever it can.
@@ -43,11 +45,18 @@ pub(crate) struct Script {
     pub(crate) steps: VecDeque<Step>,
     /// A source: what it still has. A sink: what it took.
     pub(crate) bytes: VecDeque<u8>,
+    splicing: bool,
 }
 
 impl Script {
     pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self { steps: steps.into_iter().collect(), bytes: VecDeque::new() }
+        Self { steps: steps.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The kernel can move its bytes to or from a pipe.
+    pub(crate) fn spliceable(mut self) -> Self {
+        self.splicing = true;
+        self
     }
 
     pub(crate) fn holding(mut self, bytes: impl IntoIterator<Item = u8>) -> Self {
@@ -61,7 +70,32 @@ impl Script {
             Some(Step::Block) => Err(io::ErrorKind::WouldBlock.into()),
             Some(Step::Interrupt) => Err(io::ErrorKind::Interrupted.into()),
             Some(Step::Fail(kind)) => Err(kind.into()),
+            Some(Step::Refuse) => self.most(),
             None => Ok(usize::MAX),
+        }
+    }
+}
+
+impl Script {
+    fn side(&self) -> Splicing {
+        if self.splicing { Splicing::ByPipe } else { Splicing::Never }
+    }
+
+    /// What the next step allows a splice to move, or how it turns out instead.
+    fn most_to_splice(&mut self) -> Result<usize, io::Result<Spliced>> {
+        if let Some(Step::Refuse) = self.steps.front() {
+            self.steps.pop_front();
+            return Err(Ok(Spliced::Refused));
+        }
+        loop {
+            match self.most() {
+                Ok(most) => return Ok(most),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(Ok(Spliced::Blocked));
+                }
+                Err(error) => return Err(Err(error)),
+            }
         }
     }
 }
@@ -74,6 +108,18 @@ impl ByteSource for Script {
             Ok(n)
         })
     }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.side()
+    }
+
+    fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        let most = match self.most_to_splice() {
+            Ok(allowed) => most.min(allowed),
+            Err(answer) => return answer,
+        };
+        Ok(put(&mut self.bytes, pipe, most))
+    }
 }
 
 impl ByteSink for Script {
@@ -83,6 +129,48 @@ impl ByteSink for Script {
             self.bytes.extend(&from[..n]);
             Ok(n)
         })
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.side()
+    }
+
+    fn splice_from(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        let most = match self.most_to_splice() {
+            Ok(allowed) => most.min(allowed),
+            Err(answer) => return answer,
+        };
+        let (spliced, bytes) = take(pipe, most);
+        self.bytes.extend(bytes);
+        Ok(spliced)
+    }
+}
+
+/// What splice(2) does between something in memory and a pipe.
+pub(crate) fn put(bytes: &mut VecDeque<u8>, pipe: &dyn PipeEnd, most: usize) -> Spliced {
+    let n = most.min(bytes.len());
+    if n == 0 {
+        return Spliced::Ended;
+    }
+    match rustix::io::write(pipe.fd(), &bytes.make_contiguous()[..n]) {
+        Ok(n) => {
+            bytes.drain(..n);
+            Spliced::Moved(n)
+        }
+        Err(_) => Spliced::PipeBlocked,
+    }
+}
+
+/// The other way round.
+pub(crate) fn take(pipe: &dyn PipeEnd, most: usize) -> (Spliced, Vec<u8>) {
+    let mut bytes = vec![0; most];
+    match rustix::io::read(pipe.fd(), &mut bytes[..]) {
+        Ok(0) => (Spliced::Ended, Vec::new()),
+        Ok(n) => {
+            bytes.truncate(n);
+            (Spliced::Moved(n), bytes)
+        }
+        Err(_) => (Spliced::PipeBlocked, Vec::new()),
     }
 }
 

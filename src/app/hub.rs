@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use log::debug;
@@ -29,10 +30,10 @@ use crate::sys::net::Transport;
 #[derive(Debug)]
 pub(super) struct Hub {
     local: Local,
-    policy: Policy,
+    policy: Rc<Policy>,
     stdin: Stdin,
     sessions: Slots<Live>,
-    /// Sessions with bytes that stdout did not take, the one that waits longest in front.
+    /// Sessions with bytes that stdout does not take now, the one that waits longest in front.
     waiting_for_output: VecDeque<Key>,
     patience: Option<TimerId>,
     farewells: VecDeque<Farewell>,
@@ -77,7 +78,7 @@ impl Hub {
     pub(super) fn new(local: Local, policy: Policy, stdin: Stdin) -> Self {
         Self {
             local,
-            policy,
+            policy: Rc::new(policy),
             stdin,
             sessions: Slots::new(),
             waiting_for_output: VecDeque::new(),
@@ -104,8 +105,9 @@ impl Hub {
     /// The sessions to come carry datagrams, also if the command line could not know that: the socket was
     /// inherited.
     pub(super) fn expect_datagrams(&mut self) {
-        self.policy.framing.get_or_insert(Framing::Read(LARGEST_PAYLOAD));
-        self.policy.largest_datagram = Transport::UnixDatagram.largest_datagram();
+        let policy = Rc::make_mut(&mut self.policy);
+        policy.framing.get_or_insert(Framing::Read(LARGEST_PAYLOAD));
+        policy.largest_datagram = Transport::UnixDatagram.largest_datagram();
     }
 
     /// A session that has ended; each is handed out once.
@@ -303,7 +305,7 @@ impl Hub {
         if report.again {
             reactor.requeue(live.net);
         }
-        if live.session.holds_output() && !live.waits_for_output {
+        if live.session.waits_for_output() && !live.waits_for_output {
             live.waits_for_output = true;
             self.waiting_for_output.push_back(key);
         }
@@ -437,9 +439,9 @@ impl Hub {
     }
 }
 
-/// Bytes one session may move each way in one turn before everybody else has theirs: four full buffers,
-/// so that the cost of a turn does not show, and well under a millisecond of copying.
-const BUDGET: usize = 256 * 1024;
+/// Bytes one session may move each way in one turn, where only its other direction, timers and signals wait
+/// for it: four full pipes, so that the cost of a turn does not show, and under a millisecond of copying.
+const BUDGET: usize = 1024 * 1024;
 
 /// The same where several sessions share stdout: one buffer, so that a byte of a quiet client waits for
 /// 64 KiB of each noisy one and not for four times as much.
@@ -448,3 +450,15 @@ const SHARED_BUDGET: usize = 64 * 1024;
 /// How long a session may take nothing at all while another waits for the same stdin. Long enough for a
 /// lost segment to be sent again a few times; a stopped process or a dead link is cut off.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Thousands of clients may be connected and silent.
+    #[test]
+    fn a_client_costs_little_here() {
+        let size = size_of::<Live>();
+        assert!(size <= 192, "{size} bytes");
+    }
+}

@@ -243,7 +243,7 @@ impl<'a> App<'a> {
                     }
                     Keep::Open { .. } => {
                         let crowd = Crowd::new(socket, wanted.reply, wanted.memory, reactor.now());
-                        self.begin(Link::Crowd(crowd), Address::Unnamed);
+                        self.begin(Link::Crowd(Box::new(crowd)), Address::Unnamed);
                         Ok(Origin::Nowhere)
                     }
                 }
@@ -557,7 +557,8 @@ impl<'a> App<'a> {
         self.console.inform(&Notice::Accepted(&name));
         // What was sent can be read, also from somebody who cannot be answered.
         let now = self.reactor.now();
-        let unanswerable = |socket| Link::Crowd(Crowd::new(socket, Reply::Nobody, None, now));
+        let unanswerable =
+            |socket| Link::Crowd(Box::new(Crowd::new(socket, Reply::Nobody, None, now)));
         let link = match sender.filter(|_| peer != Address::Unnamed) {
             None => {
                 self.console.complain(&"the peer has no name and cannot be answered");

@@ -7,20 +7,26 @@
 //!     └───── sink failed, or given up ┴─────────────────▶ Abandoned
 //! ```
 //!
+//! Where bytes come in bulk and nobody has to see them, the kernel moves them around the queue
+//! ([`transfer`]). That changes how a step is made, and nothing of what it means.
+//!
 //! Owns: the four states and every edge between them, the queue, the counts. Must not know: which
 //! direction it is, readiness bits, what a filter does, what the end of a flow means for anybody else.
 //!
 //! Invariants:
-//! * Back-pressure is nothing but a full queue: then the source is not read, so whoever fills it is
-//!   held back by the kernel.
+//! * Back-pressure is nothing but a full queue, or a full pipe: then the source is left alone, so whoever
+//!   fills it is held back by the kernel.
 //! * A source that fails ends like one that ends: what it gave before is still delivered.
-//! * A byte that was read is delivered, held, or counted in [`Flow::lost`].
+//! * A byte that was taken from the source is delivered, held, or counted in [`Flow::lost`].
 //!
-//! Read next: `queue` for streams and datagrams, `pace` for time between writes, `session::relay`, which
-//! couples two flows.
+//! Read next: `queue` for streams and datagrams, `transfer` for the ways around it, `pace` for time
+//! between writes, `session::relay`, which couples two flows.
 
 mod pace;
 mod queue;
+mod state;
+mod step;
+mod transfer;
 
 use std::io;
 use std::num::NonZeroU64;
@@ -31,6 +37,9 @@ use log::{debug, trace};
 use crate::nonblock::{Attempt, Buffer, ByteSink, ByteSource};
 pub use pace::Pace;
 pub use queue::{BUFFER, Framing, LARGEST, LARGEST_PAYLOAD, Queue};
+pub use state::State;
+use step::{Event, Pumping, Step};
+use transfer::Transfer;
 
 /// One direction of bytes.
 #[derive(Debug)]
@@ -40,54 +49,25 @@ pub struct Flow {
     /// What was read and has not passed the filter; without a filter it stays empty.
     raw: Buffer,
     queue: Queue,
-    pace: Option<Pace>,
-    reads_left: Option<u64>,
+    transfer: Transfer,
+    /// Few flows have any.
+    limits: Option<Box<Limits>>,
+    /// The last pump left bytes in the source for want of room at the sink, and without a queue between.
+    stalled: bool,
     delivered: u64,
     lost: u64,
+}
+
+/// What holds a flow back besides its ends.
+#[derive(Debug, Default)]
+struct Limits {
+    pace: Option<Pace>,
+    reads_left: Option<u64>,
 }
 
 /// What a flow's bytes pass between its source and its queue. Takes a prefix of the input, gives a
 /// prefix of the output, says how much of both.
 pub type Filter<'a> = &'a mut dyn FnMut(&[u8], &mut [u8]) -> (usize, usize);
-
-/// How far a flow has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Bytes may still come. The end or failure of the source leads to `Draining`, a failing sink to
-    /// `Abandoned`.
-    Open,
-    /// No more bytes come, some are held. Delivering the last leads to `Finished`, a failing sink to
-    /// `Abandoned`.
-    Draining,
-    /// Everything that was read has been delivered. Nothing leaves this state.
-    Finished,
-    /// What was held is dropped and counted. Nothing leaves this state.
-    Abandoned,
-}
-
-impl State {
-    /// All states, in the order of a life.
-    pub const ALL: [Self; 4] = [Self::Open, Self::Draining, Self::Finished, Self::Abandoned];
-
-    /// The legal edges.
-    #[must_use]
-    pub const fn leads_to(self, next: Self) -> bool {
-        match self {
-            Self::Open => matches!(next, Self::Draining | Self::Abandoned),
-            Self::Draining => matches!(next, Self::Finished | Self::Abandoned),
-            Self::Finished | Self::Abandoned => false,
-        }
-    }
-
-    /// Nothing will happen any more.
-    #[must_use]
-    pub const fn is_over(self) -> bool {
-        match self {
-            Self::Open | Self::Draining => false,
-            Self::Finished | Self::Abandoned => true,
-        }
-    }
-}
 
 /// One answer for each end of a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,13 +117,15 @@ impl Flow {
     /// A flow that is open. The name is for the log.
     #[must_use]
     pub fn new(name: &'static str, queue: Queue) -> Self {
+        let transfer = if queue.is_plain() { Transfer::Watching } else { Transfer::Buffered };
         Self {
             name,
             state: State::Open,
             raw: Buffer::new(BUFFER),
             queue,
-            pace: None,
-            reads_left: None,
+            transfer,
+            limits: None,
+            stalled: false,
             delivered: 0,
             lost: 0,
         }
@@ -157,14 +139,20 @@ impl Flow {
 
     /// The source counts as ended after so many successful reads.
     #[must_use]
-    pub fn with_reads(self, reads: Option<NonZeroU64>) -> Self {
-        Self { reads_left: reads.map(NonZeroU64::get), ..self }
+    pub fn with_reads(mut self, reads: Option<NonZeroU64>) -> Self {
+        if let Some(reads) = reads {
+            self.limits.get_or_insert_default().reads_left = Some(reads.get());
+        }
+        self
     }
 
     /// Lines leave one by one, with time between them.
     #[must_use]
-    pub fn with_pace(self, pace: Option<Pace>) -> Self {
-        Self { pace, ..self }
+    pub fn with_pace(mut self, pace: Option<Pace>) -> Self {
+        if pace.is_some() {
+            self.limits.get_or_insert_default().pace = pace;
+        }
+        self
     }
 
     /// How far the flow has come.
@@ -179,7 +167,8 @@ impl Flow {
         self.delivered
     }
 
-    /// Bytes that were read and will not be delivered.
+    /// Bytes that were taken from the source, or waited in it for nothing but the sink, and will not be
+    /// delivered.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost
@@ -188,60 +177,70 @@ impl Flow {
     /// The source was read as often as it may be.
     #[must_use]
     pub fn reads_are_used_up(&self) -> bool {
-        self.reads_left == Some(0)
+        self.limits.as_ref().is_some_and(|limits| limits.reads_left == Some(0))
     }
 
     /// Bytes are held for the sink.
     #[must_use]
     pub fn holds_bytes(&self) -> bool {
-        !(self.queue.is_empty() && self.raw.is_empty())
+        !(self.queue.is_empty() && self.raw.is_empty()) || self.transfer.held() > 0
+    }
+
+    /// Nothing but room at the sink is missing: bytes are held, or wait in the source without a queue
+    /// between.
+    #[must_use]
+    pub fn waits_for_sink(&self) -> bool {
+        self.holds_bytes() || self.stalled
     }
 
     /// When the next line may leave, if one is held back by nothing but time.
     #[must_use]
     pub fn next_write(&self) -> Option<Instant> {
-        if self.queue.front().is_empty() {
-            None
-        } else {
-            self.pace.as_ref().and_then(Pace::opens_at)
-        }
+        if self.queue.front().is_empty() { None } else { self.pace().and_then(Pace::opens_at) }
     }
 
-    /// Moves bytes until an end blocks or ends, or the budget has been read; what was read may all be
-    /// written.
+    /// Moves bytes until an end blocks or ends, or the budget has been taken; what was taken may all be
+    /// given.
     pub fn pump(
         &mut self,
-        source: &mut impl ByteSource,
-        sink: &mut impl ByteSink,
+        source: &mut dyn ByteSource,
+        sink: &mut dyn ByteSink,
         mut filter: Option<Filter<'_>>,
         allowance: Allowance,
     ) -> Progress {
-        let Allowance { mut ready, mut budget, now } = allowance;
-        let mut progress = Progress::default();
+        let Allowance { ready, budget, now } = allowance;
+        let mut pumping = Pumping { ready, budget, progress: Progress::default() };
         let over_before = self.state.is_over();
-        while !self.state.is_over() {
-            if ready.sink && !self.queue.front().is_empty() && self.may_write(now) {
-                self.write(sink, now, &mut ready, &mut progress);
-            } else if ready.source
-                && self.state == State::Open
-                && !self.room(filter.is_some()).is_empty()
-            {
-                if budget == 0 {
-                    progress.more = true;
-                    break;
-                }
-                self.read(source, filter.is_some(), &mut ready, &mut budget, &mut progress);
-            } else {
+        while let Some(step) = self.next_step(pumping.ready, filter.is_some(), now) {
+            if step.takes() && pumping.budget == 0 {
+                pumping.progress.more = true;
                 break;
             }
+            let event = match step {
+                Step::Read => self.read(source, sink, filter.is_some()),
+                Step::Write => self.write(sink, now),
+                Step::Pass => self.transfer.pass(source, sink, pumping.budget),
+                Step::Fill => self.transfer.fill(source, pumping.budget),
+                Step::Drain => self.transfer.drain(sink),
+                Step::Empty => self.empty(),
+            };
+            trace!("{}: {step:?} = {event:?}", self.name);
+            // Where the sink breaks in this step, what it was to get is still in the source.
+            self.stalled = step == Step::Pass;
+            self.account(event, step, source, &mut pumping);
             if let Some(filter) = &mut filter {
-                self.pass(filter);
+                self.apply(filter);
             }
             self.finish_if_drained();
         }
+        let Pumping { ready, budget, mut progress } = pumping;
         progress.finished = !over_before && self.state == State::Finished;
+        self.stalled = self.is_stalled(ready);
         if allowance.budget - budget < QUIET {
             self.queue.release_if_empty();
+            if progress.blocked.source {
+                self.transfer.source_is_quiet();
+            }
         }
         progress
     }
@@ -254,10 +253,26 @@ impl Flow {
         self.finish_if_drained();
     }
 
+    /// Nothing will be taken from the source any more. Where no queue stands between the ends, what a
+    /// queue would hold waits there for nothing but the sink: it is lost, and counted once.
+    pub fn leave(&mut self, source: &dyn ByteSource) {
+        if self.stalled && self.state == State::Open {
+            self.lost += source.waiting();
+        }
+        self.stalled = false;
+    }
+
+    /// [`Flow::leave`], then [`Flow::abandon`].
+    pub fn give_up(&mut self, source: &dyn ByteSource) {
+        self.leave(source);
+        self.abandon();
+    }
+
     /// Nothing is delivered any more; what is held is lost.
     pub fn abandon(&mut self) {
         if !self.state.is_over() {
-            self.lost += (self.raw.discard() + self.queue.discard()) as u64;
+            let held = self.raw.discard() + self.queue.discard() + self.transfer.discard();
+            self.lost += held as u64;
             self.enter(State::Abandoned);
         }
     }
@@ -267,48 +282,136 @@ impl Flow {
         if filtered { self.raw.spare(1) } else { self.queue.room() }
     }
 
+    fn is_stalled(&self, ready: Ends) -> bool {
+        let open = self.state == State::Open && ready.source && !ready.sink;
+        open && matches!(self.transfer, Transfer::Direct)
+    }
+
+    fn pace(&self) -> Option<&Pace> {
+        self.limits.as_ref()?.pace.as_ref()
+    }
+
     fn may_write(&self, now: Instant) -> bool {
-        self.pace.as_ref().and_then(Pace::opens_at).is_none_or(|at| at <= now)
+        self.pace().and_then(Pace::opens_at).is_none_or(|at| at <= now)
+    }
+
+    /// What can be done now, the sink first: what is held makes room when it has left.
+    fn next_step(&mut self, ready: Ends, filtered: bool, now: Instant) -> Option<Step> {
+        if self.state.is_over() {
+            return None;
+        }
+        if ready.sink && !self.queue.front().is_empty() && self.may_write(now) {
+            return Some(Step::Write);
+        }
+        let may_take = ready.source && self.state == State::Open;
+        // What is in the queue came first and goes first.
+        let queue_is_empty = self.queue.is_empty();
+        match &self.transfer {
+            Transfer::Buffered | Transfer::Watching => {
+                (may_take && !self.room(filtered).is_empty()).then_some(Step::Read)
+            }
+            Transfer::Direct => (may_take && ready.sink && queue_is_empty).then_some(Step::Pass),
+            Transfer::Through(pipe) if ready.sink && queue_is_empty && pipe.held() > 0 => {
+                Some(Step::Drain)
+            }
+            Transfer::Through(pipe) => {
+                (may_take && queue_is_empty && pipe.has_room()).then_some(Step::Fill)
+            }
+            Transfer::Emptying(_) => (!self.queue.room().is_empty()).then_some(Step::Empty),
+        }
+    }
+
+    /// What a step found, whichever way its bytes went.
+    fn account(
+        &mut self,
+        event: Event,
+        step: Step,
+        source: &dyn ByteSource,
+        pumping: &mut Pumping,
+    ) {
+        let Pumping { ready, budget, progress } = pumping;
+        match event {
+            Event::Taken(n) => {
+                // An empty datagram costs a call too.
+                *budget = budget.saturating_sub(n.max(1));
+                progress.calls += 1;
+                if step == Step::Read {
+                    self.count_read();
+                }
+            }
+            Event::Given(n) => {
+                self.delivered += n as u64;
+                progress.calls += 1;
+            }
+            Event::Passed(n) => {
+                *budget = budget.saturating_sub(n);
+                self.delivered += n as u64;
+                progress.calls += 1;
+            }
+            Event::SourceBlocked => {
+                ready.source = false;
+                progress.blocked.source = true;
+            }
+            Event::SinkBlocked => {
+                ready.sink = false;
+                progress.blocked.sink = true;
+            }
+            Event::Rearranged => {}
+            Event::Ended => self.end_of_source(),
+            Event::SourceFailed(error) => {
+                progress.failure = Some(Failure::Source(error));
+                self.end_of_source();
+            }
+            Event::SinkFailed(error) => {
+                progress.failure = Some(Failure::Sink(error));
+                self.give_up(source);
+            }
+        }
     }
 
     fn read(
         &mut self,
-        source: &mut impl ByteSource,
+        source: &mut dyn ByteSource,
+        sink: &mut dyn ByteSink,
         filtered: bool,
-        ready: &mut Ends,
-        budget: &mut usize,
-        progress: &mut Progress,
-    ) {
+    ) -> Event {
         let room = self.room(filtered);
-        let most = room.len();
-        let attempt = source.try_read(room);
-        trace!("{}: read of {most} = {attempt:?}", self.name);
-        match attempt {
+        match source.try_read(room) {
             Ok(Attempt::Moved(n)) => {
                 if filtered {
                     self.raw.filled(n);
                 } else {
                     self.queue.filled(n);
+                    self.notice_bulk(n, source, sink);
                 }
-                // An empty datagram costs a call too.
-                *budget = budget.saturating_sub(n.max(1));
-                progress.calls += 1;
-                self.count_read();
+                Event::Taken(n)
             }
-            Ok(Attempt::Blocked) => {
-                ready.source = false;
-                progress.blocked.source = true;
+            Ok(Attempt::Blocked) => Event::SourceBlocked,
+            Ok(Attempt::Ended) => Event::Ended,
+            Err(error) => Event::SourceFailed(error),
+        }
+    }
+
+    /// A read that fills a whole queue is the sign.
+    fn notice_bulk(&mut self, read: usize, source: &mut dyn ByteSource, sink: &mut dyn ByteSink) {
+        let watching = matches!(self.transfer, Transfer::Watching);
+        if read == BUFFER && watching && self.limits.is_none() {
+            self.transfer.choose(source, sink);
+        }
+    }
+
+    fn empty(&mut self) -> Event {
+        match self.transfer.empty(self.queue.room()) {
+            Ok(n) => {
+                self.queue.filled(n);
+                Event::Rearranged
             }
-            Ok(Attempt::Ended) => self.end_of_source(),
-            Err(error) => {
-                progress.failure = Some(Failure::Source(error));
-                self.end_of_source();
-            }
+            Err(error) => Event::SinkFailed(error),
         }
     }
 
     /// Has the filter turn what was read into what is to be written, as far as there is room.
-    fn pass(&mut self, filter: &mut Filter<'_>) {
+    fn apply(&mut self, filter: &mut Filter<'_>) {
         while !self.raw.is_empty() {
             let (taken, given) = filter(self.raw.data(), self.queue.room());
             self.raw.consume(taken);
@@ -329,44 +432,28 @@ impl Flow {
         }
     }
 
-    fn write(
-        &mut self,
-        sink: &mut impl ByteSink,
-        now: Instant,
-        ready: &mut Ends,
-        progress: &mut Progress,
-    ) {
+    fn write(&mut self, sink: &mut dyn ByteSink, now: Instant) -> Event {
         let front = self.queue.front();
-        let piece = self.pace.as_ref().map_or(front, |_| Pace::line(front));
-        let ends_line = piece.ends_with(b"\n");
-        let attempt = sink.try_write(piece);
-        trace!("{}: write of {} = {attempt:?}", self.name, piece.len());
-        let whole = piece.len();
-        match attempt {
+        let piece = self.pace().map_or(front, |_| Pace::line(front));
+        let (whole, ends_line) = (piece.len(), piece.ends_with(b"\n"));
+        match sink.try_write(piece) {
             Ok(Attempt::Moved(n)) => {
                 self.queue.consume(n);
-                self.delivered += n as u64;
-                progress.calls += 1;
                 if n == whole
                     && ends_line
-                    && let Some(pace) = &mut self.pace
+                    && let Some(Limits { pace: Some(pace), .. }) = self.limits.as_deref_mut()
                 {
                     pace.line_left(now);
                 }
+                Event::Given(n)
             }
-            Ok(Attempt::Blocked | Attempt::Ended) => {
-                ready.sink = false;
-                progress.blocked.sink = true;
-            }
-            Err(error) => {
-                progress.failure = Some(Failure::Sink(error));
-                self.abandon();
-            }
+            Ok(Attempt::Blocked | Attempt::Ended) => Event::SinkBlocked,
+            Err(error) => Event::SinkFailed(error),
         }
     }
 
     fn count_read(&mut self) {
-        if let Some(left) = &mut self.reads_left {
+        if let Some(Limits { reads_left: Some(left), .. }) = self.limits.as_deref_mut() {
             *left -= 1;
             if *left == 0 {
                 self.end_of_source();
@@ -384,6 +471,7 @@ impl Flow {
     fn finish_if_drained(&mut self) {
         if self.state == State::Draining && !self.holds_bytes() {
             self.queue.release_if_empty();
+            self.transfer.discard();
             self.enter(State::Finished);
         }
     }

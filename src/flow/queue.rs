@@ -22,7 +22,7 @@ pub enum Queue {
         least_room: usize,
     },
     /// Datagrams to be.
-    Packets(Packets),
+    Packets(Box<Packets>),
 }
 
 impl Queue {
@@ -41,12 +41,21 @@ impl Queue {
     /// For a stream that leaves as datagrams.
     #[must_use]
     pub fn packets(framing: Framing) -> Self {
-        Self::Packets(Packets {
+        Self::Packets(Box::new(Packets {
             buffer: Buffer::new(2 * LARGEST),
             framing,
             sizes: VecDeque::new(),
             open: 0,
-        })
+        }))
+    }
+
+    /// Bytes and nothing else: no boundary matters.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Self::Stream { least_room, .. } => *least_room == 1,
+            Self::Packets(_) => false,
+        }
     }
 
     /// No byte held.
@@ -116,7 +125,8 @@ impl Queue {
 
     fn buffer(&self) -> &Buffer {
         match self {
-            Self::Stream { buffer, .. } | Self::Packets(Packets { buffer, .. }) => buffer,
+            Self::Stream { buffer, .. } => buffer,
+            Self::Packets(packets) => &packets.buffer,
         }
     }
 }

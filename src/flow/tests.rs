@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use proptest::prelude::*;
 
 use super::*;
+use crate::nonblock::{PIPE, Pipe, PipeEnd, Splicing};
 use crate::testing::{Script, Step, epoch};
 
 const BOTH: Ends = Ends { source: true, sink: true };
@@ -18,14 +19,26 @@ fn flow() -> Flow {
     Flow::new("test", Queue::stream())
 }
 
-/// A flow with bytes on board whose source has ended.
-fn draining() -> (Flow, Script, Script) {
-    let (mut flow, mut source, mut sink) =
-        (flow(), Script::new([]).holding(*b"held"), Script::new([Step::Block]));
-    let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
-    assert!(progress.blocked.sink);
-    assert_eq!(flow.state(), State::Draining);
-    (flow, source, sink)
+/// A flow that is known to carry bulk: the next bytes go around the queue.
+fn flow_around_the_queue() -> Flow {
+    Flow { transfer: Transfer::Through(Box::new(Pipe::new().expect("a pipe"))), ..flow() }
+}
+
+/// Each way of crossing from one script to the other.
+fn each_transfer() -> [Flow; 2] {
+    [flow(), flow_around_the_queue()]
+}
+
+/// Flows with bytes on board whose source has ended.
+fn draining() -> impl Iterator<Item = (Flow, Script, Script)> {
+    each_transfer().into_iter().map(|mut flow| {
+        let mut source = Script::new([]).holding(*b"held").spliceable();
+        let mut sink = Script::new([Step::Block]).spliceable();
+        let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+        assert!(progress.blocked.sink && flow.waits_for_sink());
+        assert_eq!(flow.state(), State::Draining);
+        (flow, source, sink)
+    })
 }
 
 #[test]
@@ -38,49 +51,60 @@ fn open_source_ends_with_nothing_held_finishes() {
 
 #[test]
 fn draining_sink_takes_the_rest_finishes_once() {
-    let (mut flow, mut source, mut sink) = draining();
-    assert!(flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).finished);
-    assert_eq!(sink.bytes, b"held");
-    assert!(!flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).finished, "said once");
+    for (mut flow, mut source, mut sink) in draining() {
+        assert!(flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).finished);
+        assert_eq!(sink.bytes, b"held");
+        assert!(
+            !flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).finished,
+            "said once"
+        );
+    }
 }
 
 #[test]
 fn draining_sink_fails_counts_what_is_lost() {
-    let (mut flow, mut source, _) = draining();
-    let mut broken = Script::new([Step::UpTo(1), Step::Fail(io::ErrorKind::BrokenPipe)]);
-    let progress = flow.pump(&mut source, &mut broken, None, allow(BOTH, PLENTY));
-    assert!(matches!(progress.failure, Some(Failure::Sink(_))));
-    assert_eq!((flow.state(), flow.delivered(), flow.lost()), (State::Abandoned, 1, 3));
+    for (mut flow, mut source, _) in draining() {
+        let breaks = [Step::UpTo(1), Step::Fail(io::ErrorKind::BrokenPipe)];
+        let mut broken = Script::new(breaks).spliceable();
+        let progress = flow.pump(&mut source, &mut broken, None, allow(BOTH, PLENTY));
+        assert!(matches!(progress.failure, Some(Failure::Sink(_))));
+        assert_eq!((flow.state(), flow.delivered(), flow.lost()), (State::Abandoned, 1, 3));
+    }
 }
 
 #[test]
 fn open_source_fails_after_bytes_delivers_them() {
-    let mut source = Script::new([Step::UpTo(2), Step::Fail(io::ErrorKind::ConnectionReset)]);
-    source.bytes.extend(b"ab");
-    let (mut flow, mut sink) = (flow(), Script::new([]));
-    let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
-    assert!(matches!(progress.failure, Some(Failure::Source(_))));
-    assert_eq!(sink.bytes, b"ab");
-    assert_eq!((flow.state(), flow.lost()), (State::Finished, 0));
+    for mut flow in each_transfer() {
+        let steps = [Step::UpTo(2), Step::Fail(io::ErrorKind::ConnectionReset)];
+        let mut source = Script::new(steps).holding(*b"ab").spliceable();
+        let mut sink = Script::new([]).spliceable();
+        let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+        assert!(matches!(progress.failure, Some(Failure::Source(_))));
+        assert_eq!(sink.bytes, b"ab");
+        assert_eq!((flow.state(), flow.lost()), (State::Finished, 0));
+    }
 }
 
 #[test]
 fn open_stopped_delivers_what_is_held_and_reads_no_more() {
-    let mut source = Script::new([Step::UpTo(4)]).holding(*b"heldmore");
-    let (mut flow, mut sink) = (flow(), Script::new([Step::Block]));
-    flow.pump(&mut source, &mut sink, None, allow(Ends { source: true, sink: true }, 4));
-    flow.stop();
-    assert_eq!(flow.state(), State::Draining);
-    assert!(flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).finished);
-    assert_eq!((sink.bytes.len(), source.bytes.len()), (4, 4));
+    for mut flow in each_transfer() {
+        let mut source = Script::new([Step::UpTo(4)]).holding(*b"heldmore").spliceable();
+        let mut sink = Script::new([Step::Block]).spliceable();
+        flow.pump(&mut source, &mut sink, None, allow(BOTH, 4));
+        flow.stop();
+        assert_eq!(flow.state(), State::Draining);
+        assert!(flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).finished);
+        assert_eq!((sink.bytes.len(), source.bytes.len()), (4, 4));
+    }
 }
 
 #[test]
 fn open_abandoned_drops_and_counts() {
-    let (mut flow, _, _) = draining();
-    flow.abandon();
-    flow.abandon();
-    assert_eq!((flow.state(), flow.lost()), (State::Abandoned, 4));
+    for (mut flow, _, _) in draining() {
+        flow.abandon();
+        flow.abandon();
+        assert_eq!((flow.state(), flow.lost()), (State::Abandoned, 4));
+    }
 }
 
 #[test]
@@ -123,6 +147,160 @@ fn a_full_buffer_holds_the_source_back_without_a_word_about_it() {
 }
 
 #[test]
+fn a_full_pipe_holds_the_source_back_without_a_word_about_it() {
+    let mut source = Script::new([]).holding(vec![7; 2 * PIPE]).spliceable();
+    let (mut flow, mut sink) = (flow_around_the_queue(), Script::new([]).spliceable());
+    let stalled = Ends { source: true, sink: false };
+    let progress = flow.pump(&mut source, &mut sink, None, allow(stalled, PLENTY));
+    assert_eq!(progress.blocked, Ends::default(), "nobody said EAGAIN, so no bit may be cleared");
+    assert!(!progress.more && flow.waits_for_sink(), "the sink will say when");
+    assert_eq!(source.bytes.len(), PIPE);
+}
+
+#[test]
+fn a_read_that_fills_the_queue_is_the_last_for_now() {
+    let mut source = Script::new([]).holding(vec![7; 3 * BUFFER]).spliceable();
+    let (mut flow, mut sink) = (flow(), Script::new([]).spliceable());
+    let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, BUFFER + 1));
+    assert!(progress.more);
+    assert!(matches!(flow.transfer, Transfer::Through(_)), "{:?}", flow.transfer);
+    source.steps.push_back(Step::UpTo(1));
+    source.steps.push_back(Step::Block);
+    flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+    assert!(matches!(flow.transfer, Transfer::Watching), "quiet again: {:?}", flow.transfer);
+}
+
+#[test]
+fn a_sink_that_refuses_gets_what_the_pipe_held_by_write() {
+    let mut source = Script::new([]).holding((0..=250).cycle().take(5 * BUFFER)).spliceable();
+    let expected = source.bytes.clone();
+    let mut sink = Script::new([Step::UpTo(10), Step::Refuse]).spliceable();
+    let mut flow = flow_around_the_queue();
+    flow.pump(&mut source, &mut sink, None, allow(BOTH, 3 * BUFFER));
+    assert!(matches!(flow.transfer, Transfer::Buffered), "for good: {:?}", flow.transfer);
+    assert!(flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).finished);
+    assert!(sink.bytes == expected);
+}
+
+#[test]
+fn bytes_that_somebody_has_to_see_never_go_around_the_queue() {
+    let filter: Filter<'_> = &mut |input, output| {
+        let n = input.len().min(output.len());
+        output[..n].copy_from_slice(&input[..n]);
+        (n, n)
+    };
+    let ways = [
+        flow().with_reads(NonZeroU64::new(100)),
+        flow().with_pace(Some(Pace::new(std::time::Duration::ZERO))),
+        Flow::new("test", Queue::received(BUFFER)),
+    ];
+    for mut flow in ways {
+        let mut source = Script::new([]).holding(vec![7; 3 * BUFFER]).spliceable();
+        let mut sink = Script::new([]).spliceable();
+        flow.pump(&mut source, &mut sink, None, allow(BOTH, 2 * BUFFER));
+        assert!(!matches!(flow.transfer, Transfer::Through(_)), "{flow:?}");
+    }
+    let mut source = Script::new([]).holding(vec![7; 3 * BUFFER]).spliceable();
+    let (mut flow, mut sink) = (flow(), Script::new([]).spliceable());
+    flow.pump(&mut source, &mut sink, Some(filter), allow(BOTH, 2 * BUFFER));
+    assert!(matches!(flow.transfer, Transfer::Watching));
+}
+
+/// A pipe of the kernel's, by one end, as stdin or stdout may be.
+struct Piped(rustix::fd::OwnedFd);
+
+impl Piped {
+    fn pair() -> (Self, Self) {
+        let flags = rustix::pipe::PipeFlags::NONBLOCK;
+        let (reading, writing) = rustix::pipe::pipe_with(flags).expect("a pipe");
+        (Self(reading), Self(writing))
+    }
+}
+
+impl PipeEnd for Piped {
+    fn fd(&self) -> rustix::fd::BorrowedFd<'_> {
+        rustix::fd::AsFd::as_fd(&self.0)
+    }
+
+    fn is_blocked(&self) -> bool {
+        unreachable!("the scripts know")
+    }
+}
+
+impl ByteSource for Piped {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        Attempt::to_read(|| Ok(rustix::io::read(&self.0, &mut *into)?))
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        Splicing::Pipe
+    }
+
+    fn as_pipe(&self) -> Option<&dyn PipeEnd> {
+        Some(self)
+    }
+}
+
+impl ByteSink for Piped {
+    fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
+        Attempt::to_write(|| Ok(rustix::io::write(&self.0, from)?))
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        Splicing::Pipe
+    }
+
+    fn as_pipe(&self) -> Option<&dyn PipeEnd> {
+        Some(self)
+    }
+}
+
+#[test]
+fn from_a_pipe_bytes_go_straight_to_the_sink() {
+    let (mut source, writing) = Piped::pair();
+    rustix::io::write(&writing.0, &vec![7; BUFFER]).expect("fits");
+    let (mut flow, mut sink) = (flow(), Script::new([]).spliceable());
+    let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+    assert!(matches!(flow.transfer, Transfer::Direct), "{:?}", flow.transfer);
+    assert!(progress.blocked.source && !progress.blocked.sink, "the pipe is empty: {progress:?}");
+    rustix::io::write(&writing.0, b"more").expect("fits");
+    sink.steps.push_back(Step::Block);
+    let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+    assert!(progress.blocked.sink && flow.waits_for_sink(), "{progress:?}");
+    assert!(!flow.holds_bytes(), "what waits is the pipe's");
+    drop(writing);
+    assert!(flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).finished);
+    assert_eq!((sink.bytes.len(), flow.delivered()), (BUFFER + 4, BUFFER as u64 + 4));
+}
+
+#[test]
+fn into_a_pipe_bytes_go_straight_from_the_source() {
+    let (reading, mut sink) = Piped::pair();
+    let mut source = Script::new([]).holding(vec![7; 4 * BUFFER]).spliceable();
+    let mut flow = flow();
+    let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+    assert!(matches!(flow.transfer, Transfer::Direct), "{:?}", flow.transfer);
+    assert!(progress.blocked.sink && flow.waits_for_sink(), "the pipe is full: {progress:?}");
+    assert!(!progress.blocked.source);
+    source.steps.push_back(Step::Fail(io::ErrorKind::ConnectionReset));
+    rustix::io::read(&reading.0, &mut vec![0; BUFFER]).expect("bytes");
+    let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+    assert!(matches!(progress.failure, Some(Failure::Source(_))), "{progress:?}");
+    assert!(progress.finished, "what came before has been delivered");
+    assert_eq!(flow.delivered(), BUFFER as u64);
+}
+
+#[test]
+fn a_pipe_whose_reader_has_left_is_a_sink_that_failed() {
+    let (_reading, mut sink) = Piped::pair();
+    let mut source = Script::new([Step::Fail(io::ErrorKind::BrokenPipe)]).spliceable();
+    let mut flow = Flow { transfer: Transfer::Direct, ..flow() };
+    let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+    assert!(matches!(progress.failure, Some(Failure::Sink(_))), "{progress:?}");
+    assert_eq!(flow.state(), State::Abandoned);
+}
+
+#[test]
 fn the_diagram_shows_the_edges() {
     crate::testing::assert_diagram("Flow", &State::ALL, State::leads_to);
 }
@@ -135,6 +313,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A flow, and whether it is to go around the queue.
+fn crossing(around: bool) -> Flow {
+    if around { flow_around_the_queue() } else { flow() }
+}
+
 proptest! {
     /// Output equals input, the buffer is bounded, progress never stops for good.
     #[test]
@@ -143,17 +326,24 @@ proptest! {
         reads in prop::collection::vec(step(), 0..80),
         writes in prop::collection::vec(step(), 0..80),
         budget in 1000usize..100_000,
+        around: bool,
+        refused_at in prop::option::of(0usize..80),
     ) {
         let input: Vec<u8> = (0..=250).cycle().take(len).collect();
-        let mut source = Script::new(reads).holding(input.iter().copied());
-        let mut sink = Script::new(writes);
-        let mut flow = flow();
+        let (mut reads, mut writes) = (reads, writes);
+        if let Some(at) = refused_at {
+            let steps = if at % 2 == 0 { &mut reads } else { &mut writes };
+            steps.insert(at.min(steps.len()), Step::Refuse);
+        }
+        let mut source = Script::new(reads).holding(input.iter().copied()).spliceable();
+        let mut sink = Script::new(writes).spliceable();
+        let mut flow = crossing(around);
         let mut turns = 0;
         while !flow.state().is_over() {
             let before = (source.bytes.len(), sink.bytes.len(), source.steps.len(), sink.steps.len());
             let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, budget));
             prop_assert!(progress.failure.is_none());
-            prop_assert!(len - source.bytes.len() - sink.bytes.len() <= BUFFER);
+            prop_assert!(len - source.bytes.len() - sink.bytes.len() <= BUFFER + PIPE);
             let after = (source.bytes.len(), sink.bytes.len(), source.steps.len(), sink.steps.len());
             prop_assert!(before != after || flow.state().is_over(), "stuck");
             turns += 1;
@@ -171,13 +361,14 @@ proptest! {
         reads in prop::collection::vec(step(), 0..40),
         writes in prop::collection::vec(step(), 0..40),
         source_breaks: bool,
+        around: bool,
     ) {
         let fail = Step::Fail(io::ErrorKind::ConnectionReset);
         let (mut reads, mut writes) = (reads, writes);
         if source_breaks { reads.push(fail) } else { writes.push(fail) }
-        let mut source = Script::new(reads).holding(vec![1; len]);
-        let mut sink = Script::new(writes);
-        let mut flow = flow();
+        let mut source = Script::new(reads).holding(vec![1; len]).spliceable();
+        let mut sink = Script::new(writes).spliceable();
+        let mut flow = crossing(around);
         for _ in 0..1000 {
             flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
         }

@@ -3,24 +3,34 @@
 //! An event that was already fetched may belong to a source that was closed a moment ago and whose
 //! slot, or whose descriptor number, is in use again (epoll(7), "event cache"). Its generation tells.
 
-/// Names one value of one [`Slots`] table, for as long as that value is in it.
+/// Names one value of one [`Slots`] table, for as long as that value is in it: the index of its slot and
+/// the slot's generation, in one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    index: usize,
-    generation: usize,
-}
+pub struct Key(usize);
 
 impl Key {
     /// The key in one number, as the kernel hands it back with an event.
     #[must_use]
     pub const fn pack(self) -> usize {
-        (self.generation & GENERATION_MASK) << INDEX_BITS | self.index
+        self.0
     }
 
     /// The opposite of [`Key::pack`].
     #[must_use]
     pub const fn unpack(packed: usize) -> Self {
-        Self { index: packed & INDEX_MASK, generation: packed >> INDEX_BITS }
+        Self(packed)
+    }
+
+    const fn new(index: usize, generation: usize) -> Self {
+        Self((generation & GENERATION_MASK) << INDEX_BITS | index)
+    }
+
+    const fn index(self) -> usize {
+        self.0 & INDEX_MASK
+    }
+
+    const fn generation(self) -> usize {
+        self.0 >> INDEX_BITS
     }
 }
 
@@ -48,17 +58,17 @@ impl<T> Slots<T> {
     #[must_use]
     pub fn next_key(&self) -> Key {
         match self.vacant.last() {
-            Some(&index) => Key { index, generation: self.entries[index].generation },
-            None => Key { index: self.entries.len(), generation: 0 },
+            Some(&index) => Key::new(index, self.entries[index].generation),
+            None => Key::new(self.entries.len(), 0),
         }
     }
 
     /// Puts a value in and names it.
     pub fn insert(&mut self, value: T) -> Key {
         let key = self.next_key();
-        debug_assert!(key.index <= INDEX_MASK);
+        debug_assert!(self.entries.len() <= INDEX_MASK);
         if self.vacant.pop().is_some() {
-            self.entries[key.index].value = Some(value);
+            self.entries[key.index()].value = Some(value);
         } else {
             self.entries.push(Entry { generation: 0, value: Some(value) });
         }
@@ -70,7 +80,7 @@ impl<T> Slots<T> {
         let entry = self.entry_mut(key)?;
         let value = entry.value.take()?;
         entry.generation = (entry.generation + 1) & GENERATION_MASK;
-        self.vacant.push(key.index);
+        self.vacant.push(key.index());
         Some(value)
     }
 
@@ -82,8 +92,8 @@ impl<T> Slots<T> {
     /// The value of that name.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
-        let entry = self.entries.get(key.index)?;
-        if entry.generation == key.generation { entry.value.as_ref() } else { None }
+        let entry = self.entries.get(key.index())?;
+        if entry.generation == key.generation() { entry.value.as_ref() } else { None }
     }
 
     /// How many values are in.
@@ -101,13 +111,13 @@ impl<T> Slots<T> {
     /// All values with their names, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.entries.iter().enumerate().filter_map(|(index, entry)| {
-            let key = Key { index, generation: entry.generation };
+            let key = Key::new(index, entry.generation);
             entry.value.as_ref().map(|value| (key, value))
         })
     }
 
     fn entry_mut(&mut self, key: Key) -> Option<&mut Entry<T>> {
-        self.entries.get_mut(key.index).filter(|entry| entry.generation == key.generation)
+        self.entries.get_mut(key.index()).filter(|entry| entry.generation == key.generation())
     }
 }
 
@@ -135,7 +145,7 @@ mod tests {
         let old = slots.insert('a');
         assert_eq!(slots.remove(old), Some('a'));
         let new = slots.insert('b');
-        assert_eq!(old.index, new.index);
+        assert_eq!(old.index(), new.index());
         assert_eq!(slots.get(old), None);
         assert_eq!(slots.remove(old), None);
         assert_eq!(slots.get(new), Some(&'b'));
@@ -143,7 +153,7 @@ mod tests {
 
     #[test]
     fn generations_wrap_inside_the_packed_key() {
-        let key = Key { index: 5, generation: GENERATION_MASK };
+        let key = Key::new(5, GENERATION_MASK);
         assert_eq!(Key::unpack(key.pack()), key);
     }
 

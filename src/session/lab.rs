@@ -13,7 +13,8 @@ use std::io;
 use std::rc::Rc;
 
 use super::*;
-use crate::testing::epoch;
+use crate::nonblock::{PipeEnd, Spliced, Splicing};
+use crate::testing::{epoch, put, take};
 
 /// A bounded queue of bytes that one side fills and the other empties: half a wire, a pipe.
 #[derive(Debug, Default)]
@@ -35,17 +36,55 @@ struct Joint {
     from: Shared<Pipe>,
     to: Shared<Pipe>,
     dice: Shared<fastrand::Rng>,
+    splicing: Splicing,
 }
 
 impl ByteSource for Joint {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
         read_pipe(&mut self.from.borrow_mut(), &mut self.dice.borrow_mut(), into)
     }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.splicing
+    }
+
+    fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        let (mut from, mut dice) = (self.from.borrow_mut(), self.dice.borrow_mut());
+        if dice.usize(0..REFUSES) == 0 {
+            return Ok(Spliced::Refused);
+        }
+        if from.bytes.is_empty() {
+            return match read_pipe(&mut from, &mut dice, &mut [0])? {
+                Attempt::Ended => Ok(Spliced::Ended),
+                Attempt::Blocked | Attempt::Moved(_) => Ok(Spliced::Blocked),
+            };
+        }
+        let n = dice.usize(1..=most.min(from.bytes.len()));
+        Ok(put(&mut from.bytes, pipe, n))
+    }
 }
 
 impl ByteSink for Joint {
     fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
         write_pipe(&mut self.to.borrow_mut(), &mut self.dice.borrow_mut(), from)
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.splicing
+    }
+
+    fn splice_from(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        let (mut to, mut dice) = (self.to.borrow_mut(), self.dice.borrow_mut());
+        if dice.usize(0..REFUSES) == 0 {
+            return Ok(Spliced::Refused);
+        }
+        let room = room_to_write(&to)?;
+        if room == 0 {
+            return Ok(Spliced::Blocked);
+        }
+        let (spliced, bytes) = take(pipe, dice.usize(1..=room.min(most)));
+        to.bytes.extend(bytes);
+        Ok(spliced)
     }
 }
 
@@ -74,22 +113,28 @@ fn read_pipe(pipe: &mut Pipe, dice: &mut fastrand::Rng, into: &mut [u8]) -> io::
         }
         return Ok(if pipe.ended { Attempt::Ended } else { Attempt::Blocked });
     }
-    let n = dice.usize(1..=into.len().min(pipe.bytes.len()));
+    let most = into.len().min(pipe.bytes.len());
+    // Now and then all there is: a read that fills a whole buffer is the sign of bulk.
+    let n = if dice.bool() { most } else { dice.usize(1..=most) };
     into.iter_mut().zip(pipe.bytes.drain(..n)).for_each(|(slot, byte)| *slot = byte);
     Ok(Attempt::Moved(n))
 }
 
 fn write_pipe(pipe: &mut Pipe, dice: &mut fastrand::Rng, from: &[u8]) -> io::Result<Attempt> {
-    if pipe.cut {
-        return Err(io::ErrorKind::BrokenPipe.into());
-    }
-    let room = if pipe.stalled { 0 } else { pipe.capacity - pipe.bytes.len() };
+    let room = room_to_write(pipe)?;
     if room == 0 {
         return Ok(Attempt::Blocked);
     }
     let n = dice.usize(1..=room.min(from.len()));
     pipe.bytes.extend(&from[..n]);
     Ok(Attempt::Moved(n))
+}
+
+fn room_to_write(pipe: &Pipe) -> io::Result<usize> {
+    if pipe.cut {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    Ok(if pipe.stalled { 0 } else { pipe.capacity - pipe.bytes.len() })
 }
 
 /// One side of the wire: a session, its stdin, its stdout, and what is known to be ready.
@@ -108,19 +153,25 @@ struct Side {
 
 impl Side {
     fn new(dice: &Shared<fastrand::Rng>, wire: Joint, policy: Policy) -> Self {
-        let amount = dice.borrow_mut().usize(0..150_000);
+        let amount = dice.borrow_mut().usize(0..400_000);
         let typed: Vec<u8> =
             std::iter::repeat_with(|| dice.borrow_mut().u8(..)).take(amount).collect();
         let pipe = || {
-            let capacity = dice.borrow_mut().usize(1..70_000);
+            let capacity = dice.borrow_mut().usize(1..300_000);
             Rc::new(RefCell::new(Pipe { capacity, ..Pipe::default() }))
         };
         let (input, output) = (pipe(), pipe());
-        let end = |pipe: Shared<Pipe>| Joint { from: pipe.clone(), to: pipe, dice: dice.clone() };
+        let splicing = wire.splicing;
+        let end = |pipe: Shared<Pipe>| Joint {
+            from: pipe.clone(),
+            to: pipe,
+            dice: dice.clone(),
+            splicing,
+        };
         let nothing =
             Gates { net: Readiness::NONE, local_in: Readiness::NONE, local_out: Readiness::NONE };
         Self {
-            session: Session::new(wire.clone(), policy, epoch()),
+            session: Session::new(wire.clone(), policy.into(), epoch()),
             wire,
             stdin: end(input),
             stdout: end(output),
@@ -169,7 +220,8 @@ impl Side {
     fn user(&mut self, dice: &mut fastrand::Rng, reads: bool) {
         let mut stdin = self.stdin.to.borrow_mut();
         let room = stdin.capacity - stdin.bytes.len();
-        let n = dice.usize(0..=room.min(self.left_to_type.len()));
+        let most = room.min(self.left_to_type.len());
+        let n = if dice.bool() { most } else { dice.usize(0..=most) };
         stdin.bytes.extend(self.left_to_type.drain(..n));
         stdin.ended = self.left_to_type.is_empty();
         if reads {
@@ -190,12 +242,19 @@ fn experiment(seed: u64) -> Findings {
     let dice = Rc::new(RefCell::new(fastrand::Rng::with_seed(seed)));
     let roll = |n: usize| dice.borrow_mut().usize(0..n);
     let half = || {
-        let capacity = roll(100_000) + 1;
+        let capacity = roll(300_000) + 1;
         Rc::new(RefCell::new(Pipe { capacity, ..Pipe::default() }))
     };
     let (there, back) = (half(), half());
-    let near = Joint { from: back.clone(), to: there.clone(), dice: dice.clone() };
-    let far = Joint { from: there.clone(), to: back.clone(), dice: dice.clone() };
+    // Each seed has its kernel: one that moves bulk by itself, or one that does not.
+    let splicing = if seed.is_multiple_of(2) { Splicing::ByPipe } else { Splicing::Never };
+    let joint = |from: &Shared<Pipe>, to: &Shared<Pipe>| Joint {
+        from: from.clone(),
+        to: to.clone(),
+        dice: dice.clone(),
+        splicing,
+    };
+    let (near, far) = (joint(&back, &there), joint(&there, &back));
     let policy = |half_close: bool, peer_eof: PeerEof| Policy {
         local_eof: if half_close { LocalEof::HalfClose } else { LocalEof::KeepOpen },
         peer_eof,
@@ -294,6 +353,9 @@ fn a_seed_replays_exactly() {
 }
 
 const SEEDS: u64 = 256;
+
+/// One splice in so many is refused.
+const REFUSES: usize = 20;
 
 /// More turns than any experiment can need once it is calm.
 const MOST_STEPS: usize = 4000;

@@ -11,6 +11,7 @@ mod phase;
 mod policy;
 mod relay;
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use negotiate::{Denial, Hops};
@@ -74,18 +75,18 @@ pub struct Report {
 pub struct Session<W> {
     wire: W,
     phase: Phase,
-    /// For the relay, when it begins.
-    policy: Policy,
+    /// For the relay, when it begins. All sessions have the same.
+    policy: Rc<Policy>,
 }
 
 impl<W: Wire> Session<W> {
     /// Starts to relay over a connected wire.
-    pub fn new(wire: W, policy: Policy, now: Instant) -> Self {
+    pub fn new(wire: W, policy: Rc<Policy>, now: Instant) -> Self {
         Self { wire, phase: Phase::Relaying(Box::new(Relay::new(policy.clone(), now))), policy }
     }
 
     /// Starts to talk to the proxies that the wire leads through, until `deadline` at the latest.
-    pub fn through(wire: W, hops: Hops, deadline: Option<Instant>, policy: Policy) -> Self {
+    pub fn through(wire: W, hops: Hops, deadline: Option<Instant>, policy: Rc<Policy>) -> Self {
         let negotiation = Negotiation::new(hops, deadline);
         Self { wire, phase: Phase::Negotiating(Box::new(negotiation)), policy }
     }
@@ -95,10 +96,10 @@ impl<W: Wire> Session<W> {
         &mut self.wire
     }
 
-    /// Bytes of the peer are held that only stdout can take.
-    pub fn holds_output(&self) -> bool {
+    /// Bytes of the peer wait for nothing but stdout.
+    pub fn waits_for_output(&self) -> bool {
         match &self.phase {
-            Phase::Relaying(relay) => relay.holds_output(),
+            Phase::Relaying(relay) => relay.waits_for_output(),
             Phase::Negotiating(_) | Phase::Lingering { .. } | Phase::Closed => false,
         }
     }
@@ -131,8 +132,8 @@ impl<W: Wire> Session<W> {
     /// Does what can be done now without waiting.
     pub fn advance(
         &mut self,
-        local_in: &mut impl ByteSource,
-        local_out: &mut impl ByteSink,
+        local_in: &mut dyn ByteSource,
+        local_out: &mut dyn ByteSink,
         turn: Turn,
     ) -> Report {
         let mut report = Report::default();
@@ -162,8 +163,11 @@ impl<W: Wire> Session<W> {
     /// Ends the session from outside. `None` if it has reported its outcome already.
     pub fn close(&mut self, end: End) -> Option<Outcome> {
         let outcome = match &mut self.phase {
-            Phase::Relaying(relay) => relay.outcome(end),
-            Phase::Lingering { outcome, .. } => Outcome { end, ..*outcome },
+            Phase::Relaying(relay) => {
+                relay.leave(&self.wire);
+                relay.outcome(end)
+            }
+            Phase::Lingering { outcome, .. } => Outcome { end, ..**outcome },
             Phase::Negotiating(_) => Outcome::of_nothing(end),
             Phase::Closed => return None,
         };
@@ -196,7 +200,7 @@ impl<W: Wire> Session<W> {
         if lingers {
             let until = now + LINGER;
             report.deadline = Some(until);
-            self.phase.enter(Phase::Lingering { until, outcome });
+            self.phase.enter(Phase::Lingering { until, outcome: Box::new(outcome) });
         } else {
             report.ended = Some(outcome);
             self.phase.enter(Phase::Closed);
@@ -226,7 +230,7 @@ impl<W: Wire> Session<W> {
         }
         if !patience {
             let end = std::mem::replace(&mut outcome.end, End::Complete);
-            report.ended = Some(Outcome { end, ..*outcome });
+            report.ended = Some(Outcome { end, ..**outcome });
             self.phase.enter(Phase::Closed);
         }
     }

@@ -32,7 +32,7 @@ pub(super) enum Phase {
         /// When patience ends.
         until: Instant,
         /// What is reported once the session is closed.
-        outcome: Outcome,
+        outcome: Box<Outcome>,
     },
     /// The outcome has been reported; nothing leaves this phase.
     Closed,

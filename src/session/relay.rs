@@ -6,10 +6,11 @@
 //! Invariant: the directions never wait for each other; only the rules of the policy join them.
 
 use std::io;
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::outcome::{End, Outcome};
-use super::policy::{LocalEof, PeerEof, Policy, Ways};
+use super::policy::{Filters, LocalEof, PeerEof, Policy, Ways};
 use super::{Report, Turn};
 use crate::flow::{Allowance, Ends, Failure, Flow, Pace, Progress, Queue, State};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
@@ -19,22 +20,29 @@ use crate::reactor::Readiness;
 /// The relaying phase of a session.
 #[derive(Debug)]
 pub(super) struct Relay {
-    policy: Policy,
+    policy: Rc<Policy>,
     /// stdin to the wire.
     outbound: Flow,
     /// The wire to stdout.
     inbound: Flow,
-    layers: Stack,
-    /// What the layers have answered and the wire has not taken; goes before anything else.
-    replies: Vec<u8>,
+    /// Few sessions have any.
+    filtering: Option<Box<Filtering>>,
     last_active: Instant,
     quit_at: Option<Instant>,
     /// The first thing that broke; the session goes on as long as one direction has work.
-    trouble: Option<End>,
+    trouble: Option<Box<End>>,
+}
+
+/// The layers between stdin, stdout and the wire.
+#[derive(Debug)]
+struct Filtering {
+    layers: Stack,
+    /// What the layers have answered and the wire has not taken; goes before anything else.
+    replies: Vec<u8>,
 }
 
 impl Relay {
-    pub(super) fn new(policy: Policy, now: Instant) -> Self {
+    pub(super) fn new(policy: Rc<Policy>, now: Instant) -> Self {
         let (to_wire, from_wire) = match policy.framing {
             None => (Queue::stream(), Queue::stream()),
             // The line feed and what -C puts before it leave together.
@@ -50,25 +58,27 @@ impl Relay {
             Ways::ReceiveOnly => Flow::unused("outbound"),
         };
         let inbound = Flow::new("inbound", from_wire).with_reads(policy.recv_limit);
-        let layers = Stack {
-            crlf: policy.filters.crlf.then(Crlf::default),
-            telnet: policy.filters.telnet.then(Telnet::default),
-        };
+        let filtering = (policy.filters != Filters::default()).then(|| {
+            let layers = Stack {
+                crlf: policy.filters.crlf.then(Crlf::default),
+                telnet: policy.filters.telnet.then(Telnet::default),
+            };
+            Box::new(Filtering { layers, replies: Vec::new() })
+        });
         Self {
             policy,
             outbound,
             inbound,
-            layers,
-            replies: Vec::new(),
+            filtering,
             last_active: now,
             quit_at: None,
             trouble: None,
         }
     }
 
-    /// Bytes are held that only stdout can take.
-    pub(super) fn holds_output(&self) -> bool {
-        self.inbound.holds_bytes()
+    /// Bytes of the peer wait for nothing but stdout.
+    pub(super) fn waits_for_output(&self) -> bool {
+        self.inbound.waits_for_sink()
     }
 
     /// Bytes of stdin that the wire has taken.
@@ -99,8 +109,8 @@ impl Relay {
     pub(super) fn advance(
         &mut self,
         wire: &mut impl Wire,
-        local_in: &mut impl ByteSource,
-        local_out: &mut impl ByteSink,
+        local_in: &mut dyn ByteSource,
+        local_out: &mut dyn ByteSink,
         turn: Turn,
         report: &mut Report,
     ) -> Option<End> {
@@ -108,7 +118,7 @@ impl Relay {
         // behind it that shall meet the error, not a write.
         wire.begin_turn(turn.now);
         let had_destination = wire.has_destination();
-        let held_back = self.replies.len() >= MOST_REPLIES;
+        let held_back = self.must_answer_first();
         let received = self.receive(wire, local_out, turn);
         // Somebody to send to is no event of the kernel's.
         let found_destination = !had_destination && wire.has_destination();
@@ -122,14 +132,18 @@ impl Relay {
 
         report.note_blocked(received.blocked, sent.blocked);
         // Room for more answers is no event of the kernel's either.
-        let may_read_on = held_back && self.replies.len() < MOST_REPLIES;
+        let may_read_on = held_back && !self.must_answer_first();
         report.again = received.more || sent.more || may_read_on;
         report.output_done = received.finished;
         if received.calls + sent.calls > 0 {
             self.last_active = turn.now;
         }
-        self.notice_a_dead_wire(wire, turn.gates.net);
-        let end = self.settle(wire, received, sent, turn.now);
+        self.notice_a_dead_wire(wire, local_in, turn.gates.net);
+        let end = self.settle(wire, local_in, received, sent, turn.now);
+        if end.is_some() {
+            self.outbound.leave(local_in);
+            self.inbound.leave(wire);
+        }
         report.deadline = self.deadline(turn.now).into_iter().chain(wire.retry_at()).min();
         end
     }
@@ -137,19 +151,19 @@ impl Relay {
     fn receive(
         &mut self,
         wire: &mut impl Wire,
-        local_out: &mut impl ByteSink,
+        local_out: &mut dyn ByteSink,
         turn: Turn,
     ) -> Progress {
         let ready = Ends {
-            // While answers wait for the wire, no more questions are read.
-            source: turn.gates.net.intersects(Readiness::READ) && self.replies.len() < MOST_REPLIES,
+            source: turn.gates.net.intersects(Readiness::READ) && !self.must_answer_first(),
             sink: turn.gates.local_out.intersects(Readiness::WRITE),
         };
         let allowance = Allowance { ready, budget: turn.budget, now: turn.now };
-        if self.layers.telnet.is_none() {
+        let Some(Filtering { layers, replies }) =
+            self.filtering.as_deref_mut().filter(|it| it.layers.telnet.is_some())
+        else {
             return self.inbound.pump(wire, local_out, None, allowance);
-        }
-        let (layers, replies) = (&mut self.layers, &mut self.replies);
+        };
         let mut filter = |input: &[u8], output: &mut [u8]| {
             let passed = layers.inbound(input, output, replies);
             (passed.taken, passed.given)
@@ -160,7 +174,7 @@ impl Relay {
     fn send(
         &mut self,
         wire: &mut impl Wire,
-        local_in: &mut impl ByteSource,
+        local_in: &mut dyn ByteSource,
         wire_takes: bool,
         turn: Turn,
     ) -> Progress {
@@ -170,10 +184,11 @@ impl Relay {
             sink: wire_takes,
         };
         let allowance = Allowance { ready, budget: turn.budget, now: turn.now };
-        if self.layers.crlf.is_none() {
+        let Some(Filtering { layers, .. }) =
+            self.filtering.as_deref_mut().filter(|it| it.layers.crlf.is_some())
+        else {
             return self.outbound.pump(local_in, wire, None, allowance);
-        }
-        let layers = &mut self.layers;
+        };
         let mut filter = |input: &[u8], output: &mut [u8]| {
             let passed = layers.outbound(input, output);
             (passed.taken, passed.given)
@@ -181,14 +196,20 @@ impl Relay {
         self.outbound.pump(local_in, wire, Some(&mut filter), allowance)
     }
 
+    /// While answers wait for the wire, no more questions are read.
+    fn must_answer_first(&self) -> bool {
+        self.filtering.as_ref().is_some_and(|filtering| filtering.replies.len() >= MOST_REPLIES)
+    }
+
     /// Sends what the layers have answered; says whether the wire was blocked.
     fn send_replies(&mut self, wire: &mut impl Wire) -> bool {
-        while !self.replies.is_empty() {
-            match wire.try_write(&self.replies) {
-                Ok(Attempt::Moved(n)) => drop(self.replies.drain(..n)),
+        let Some(Filtering { replies, .. }) = self.filtering.as_deref_mut() else { return false };
+        while !replies.is_empty() {
+            match wire.try_write(replies) {
+                Ok(Attempt::Moved(n)) => drop(replies.drain(..n)),
                 Ok(Attempt::Blocked | Attempt::Ended) => return true,
                 // Nobody waits for the answers any more; reading will tell why.
-                Err(_) => self.replies.clear(),
+                Err(_) => replies.clear(),
             }
         }
         false
@@ -196,14 +217,19 @@ impl Relay {
 
     /// Behind the peer's end of file nobody reads any more, and while stdin is silent nobody writes: then
     /// the kernel's hint is all there is to learn from that the peer has gone for good.
-    fn notice_a_dead_wire(&mut self, wire: &mut impl Wire, net: Readiness) {
+    fn notice_a_dead_wire(
+        &mut self,
+        wire: &mut impl Wire,
+        local_in: &dyn ByteSource,
+        net: Readiness,
+    ) {
         let only_sending = self.inbound.state().is_over() && !self.outbound.state().is_over();
         if only_sending
             && net.intersects(Readiness::READER_GONE)
             && let Some(error) = wire.take_error()
         {
             self.note_trouble(End::PeerFailed(error));
-            self.outbound.abandon();
+            self.outbound.give_up(local_in);
         }
     }
 
@@ -211,6 +237,7 @@ impl Relay {
     fn settle(
         &mut self,
         wire: &mut impl Wire,
+        local_in: &dyn ByteSource,
         received: Progress,
         sent: Progress,
         now: Instant,
@@ -219,7 +246,7 @@ impl Relay {
             // The wire is dead both ways; what came before still goes to stdout.
             Some(Failure::Source(error)) => {
                 self.note_trouble(End::PeerFailed(error));
-                self.outbound.abandon();
+                self.outbound.give_up(local_in);
             }
             Some(Failure::Sink(error)) if reader_left(&error) => return Some(End::ReaderGone),
             Some(Failure::Sink(error)) => return Some(End::OutputFailed(error)),
@@ -259,7 +286,7 @@ impl Relay {
         let both_over = self.inbound.state().is_over() && self.outbound.state().is_over();
         let sending_was_all = self.policy.ways == Ways::SendOnly && self.outbound.state().is_over();
         if both_over || sending_was_all {
-            return Some(self.trouble.take().unwrap_or(End::Complete));
+            return Some(self.trouble.take().map_or(End::Complete, |trouble| *trouble));
         }
         if self.quit_at.is_some_and(|at| at <= now) {
             return Some(End::QuitTimer);
@@ -269,6 +296,11 @@ impl Relay {
             return Some(End::Idle);
         }
         None
+    }
+
+    /// The relay is ended from outside.
+    pub(super) fn leave(&mut self, wire: &dyn ByteSource) {
+        self.inbound.leave(wire);
     }
 
     /// The account of the relay, whose flows are given up.
@@ -299,7 +331,7 @@ impl Relay {
     }
 
     fn note_trouble(&mut self, trouble: End) {
-        self.trouble.get_or_insert(trouble);
+        self.trouble.get_or_insert_with(|| Box::new(trouble));
     }
 }
 

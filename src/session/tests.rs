@@ -91,7 +91,7 @@ fn with_fin() -> Policy {
 
 fn bench(policy: Policy) -> Bench {
     let now = epoch();
-    let session = Session::new(Peer::default(), policy, now);
+    let session = Session::new(Peer::default(), policy.into(), now);
     let (stdin, stdout) = (Script::new([]), Script::new([]));
     Bench { session, stdin, stdin_is_open: true, stdout, hints: Readiness::NONE, now }
 }
@@ -209,7 +209,7 @@ fn reset_waits_for_a_stalled_stdout() {
     let mut bench = bench(client()).peer_says(Said::Bytes(b"before")).peer_says(Said::Reset);
     bench.stdout.steps.push_back(Step::Block);
     bench.goes_on();
-    assert!(bench.session.holds_output());
+    assert!(bench.session.waits_for_output());
     assert!(matches!(bench.ends().end, End::PeerFailed(_)));
     assert_eq!(bench.stdout.bytes, b"before");
 }
@@ -351,7 +351,7 @@ fn as_stdin_is_settled_by_the_kind_of_stdin() {
 
 #[test]
 fn a_session_without_stdin_ends_with_the_peer() {
-    let mut session = Session::new(Peer::default(), client(), epoch());
+    let mut session = Session::new(Peer::default(), client().into(), epoch());
     session.wire_mut().sends.push_back(Said::Eof);
     let gates = Gates { net: READY, local_in: READY, local_out: READY };
     let turn = Turn { gates, now: epoch(), budget: 1 };
@@ -362,4 +362,11 @@ fn a_session_without_stdin_ends_with_the_peer() {
 #[test]
 fn the_diagram_shows_the_edges() {
     crate::testing::assert_diagram("Session", &Kind::ALL, Kind::leads_to);
+}
+
+/// Thousands of clients may be connected and silent.
+#[test]
+fn an_idle_relay_is_small() {
+    let size = size_of::<Relay>();
+    assert!(size <= 288, "{size} bytes, of which {} for a flow", size_of::<crate::flow::Flow>());
 }

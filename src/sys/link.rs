@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::crowd::Crowd;
 use super::net::Socket;
 use super::polled::Polled;
-use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, Wire};
 
 /// A connection, or a socket that stands for many.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub enum Link {
     /// One peer.
     Peer(Socket),
     /// Everybody who sends.
-    Crowd(Crowd),
+    Crowd(Box<Crowd>),
 }
 
 impl Link {
@@ -51,6 +51,27 @@ impl ByteSource for Link {
             Self::Crowd(crowd) => crowd.try_read(into),
         }
     }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        match self {
+            Self::Peer(socket) => ByteSource::begin_splicing(socket),
+            Self::Crowd(_) => Splicing::Never,
+        }
+    }
+
+    fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        match self {
+            Self::Peer(socket) => socket.splice_into(pipe, most),
+            Self::Crowd(_) => Ok(Spliced::Refused),
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        match self {
+            Self::Peer(socket) => socket.waiting(),
+            Self::Crowd(_) => 0,
+        }
+    }
 }
 
 impl ByteSink for Link {
@@ -58,6 +79,20 @@ impl ByteSink for Link {
         match self {
             Self::Peer(socket) => socket.try_write(from),
             Self::Crowd(crowd) => crowd.try_write(from),
+        }
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        match self {
+            Self::Peer(socket) => ByteSink::begin_splicing(socket),
+            Self::Crowd(_) => Splicing::Never,
+        }
+    }
+
+    fn splice_from(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        match self {
+            Self::Peer(socket) => socket.splice_from(pipe, most),
+            Self::Crowd(_) => Ok(Spliced::Refused),
         }
     }
 }

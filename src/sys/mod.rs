@@ -18,3 +18,4 @@ pub mod resolve;
 pub mod signal;
 pub mod stdio;
 pub mod unix_path;
+mod zerocopy;

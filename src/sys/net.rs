@@ -23,7 +23,8 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Type};
 use super::address::Address;
 use super::options::{OptionError, Options, Role};
 use super::polled::Polled;
-use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
+use super::zerocopy::{self, Side};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, Wire};
 
 /// What carries the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,7 +323,7 @@ pub struct Socket {
     polled: Polled,
     boundaries: Boundaries,
     /// Datagrams of others, which came before the socket was connected, are thrown away.
-    only_from: Option<SocketAddrAny>,
+    only_from: Option<Box<SocketAddrAny>>,
     /// An error that the kernel has told of while datagrams were still to be read.
     refusal: Option<io::Error>,
 }
@@ -345,7 +346,7 @@ impl Socket {
         Ok(Self {
             polled,
             boundaries: Boundaries::Datagrams,
-            only_from: Some(sender),
+            only_from: Some(Box::new(sender)),
             refusal: None,
         })
     }
@@ -383,11 +384,18 @@ impl Socket {
                 };
                 let received = self.polled.call(|fd| Ok(recvfrom(fd, &mut *into, flags)?));
                 let (_, n, sender) = received?;
-                if sender.as_ref() == Some(peer) {
+                if sender.as_ref() == Some(&**peer) {
                     return Ok(n);
                 }
             }
         })
+    }
+
+    fn splicing(&self) -> Splicing {
+        match self.boundaries {
+            Boundaries::None => zerocopy::socket(&self.polled),
+            Boundaries::Datagrams | Boundaries::Records => Splicing::Never,
+        }
     }
 }
 
@@ -409,6 +417,26 @@ impl ByteSource for Socket {
             attempt => attempt,
         }
     }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.splicing()
+    }
+
+    fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        match Side::Polled(&self.polled).splice_into(pipe, most)? {
+            // In front of urgent data with an end of file behind it, the kernel says that this is the end.
+            Spliced::Ended => Ok(match self.try_peek(&mut [0])? {
+                Attempt::Ended => Spliced::Ended,
+                Attempt::Blocked => Spliced::Blocked,
+                Attempt::Moved(_) => Spliced::Refused,
+            }),
+            spliced => Ok(spliced),
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        self.polled.waiting()
+    }
 }
 
 impl ByteSink for Socket {
@@ -416,6 +444,14 @@ impl ByteSink for Socket {
         Attempt::to_write(|| {
             self.polled.call(|fd| Ok(send(fd, from, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?))
         })
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.splicing()
+    }
+
+    fn splice_from(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        Side::Polled(&self.polled).splice_from(pipe, most)
     }
 }
 

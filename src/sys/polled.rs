@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use mio::event::Source;
 use mio::unix::pipe::Receiver;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
 
 /// A nonblocking descriptor of any kind: a socket, a listener, a pipe, a terminal.
 ///
@@ -61,6 +62,11 @@ impl Polled {
             }
             answer => answer,
         }
+    }
+
+    /// Bytes that wait to be read, as far as the kernel can tell.
+    pub(super) fn waiting(&self) -> u64 {
+        ioctl_fionread(&self.fd).unwrap_or(0)
     }
 
     /// For the reactor.

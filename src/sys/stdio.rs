@@ -26,7 +26,8 @@ use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
 use rustix::termios::{isatty, tcgetsid};
 
 use super::polled::{Polled, ready_now};
-use crate::nonblock::{Attempt, ByteSink, ByteSource};
+use super::zerocopy::{self, Side};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, enlarge};
 
 /// What feeds the connection: standard input, or nothing.
 #[derive(Debug)]
@@ -112,6 +113,25 @@ impl ByteSource for Input {
             attempt => attempt,
         }
     }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.0.begin_splicing()
+    }
+
+    fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        self.0.side().map_or(Ok(Spliced::Refused), |side| side.splice_into(pipe, most))
+    }
+
+    fn waiting(&self) -> u64 {
+        match &self.0.channel {
+            Channel::Polled(polled, _) | Channel::Socket(polled) => polled.waiting(),
+            Channel::Ready(_) | Channel::Nowhere => 0,
+        }
+    }
+
+    fn as_pipe(&self) -> Option<&dyn PipeEnd> {
+        self.0.as_pipe()
+    }
 }
 
 impl Output {
@@ -186,6 +206,18 @@ fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
 impl ByteSink for Output {
     fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
         self.0.write(from)
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.0.begin_splicing()
+    }
+
+    fn splice_from(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        self.0.side().map_or(Ok(Spliced::Refused), |side| side.splice_from(pipe, most))
+    }
+
+    fn as_pipe(&self) -> Option<&dyn PipeEnd> {
+        self.0.as_pipe()
     }
 }
 
@@ -300,6 +332,37 @@ impl Standard {
             }),
             Channel::Ready(file) => Attempt::to_write(|| Ok(write(&*file, from)?)),
             Channel::Nowhere => Ok(Attempt::Moved(from.len())),
+        }
+    }
+}
+
+/// What the kernel may do without us. Only what cannot block whatever the call: a description of our own,
+/// or something that is always ready.
+impl Standard {
+    fn begin_splicing(&mut self) -> Splicing {
+        if let Some(pipe) = self.as_pipe() {
+            enlarge(pipe.fd());
+            return Splicing::Pipe;
+        }
+        match &self.channel {
+            Channel::Ready(_) => Splicing::ByPipe,
+            Channel::Socket(socket) => zerocopy::socket(socket),
+            Channel::Polled(..) | Channel::Nowhere => Splicing::Never,
+        }
+    }
+
+    fn as_pipe(&self) -> Option<&dyn PipeEnd> {
+        match (self.kind, &self.channel) {
+            (Kind::Pipe, Channel::Polled(own, Manners::Own)) => Some(own),
+            (Kind::Pipe | Kind::Terminal | Kind::Socket | Kind::Other, _) => None,
+        }
+    }
+
+    fn side(&self) -> Option<Side<'_>> {
+        match &self.channel {
+            Channel::Ready(file) => Some(Side::AlwaysReady(file.as_fd())),
+            Channel::Socket(socket) => Some(Side::Polled(socket)),
+            Channel::Polled(..) | Channel::Nowhere => None,
         }
     }
 }

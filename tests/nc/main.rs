@@ -131,5 +131,8 @@ mod peers2;
 /// `--vsock`.
 mod vsock;
 
+/// The ways bytes go in bulk.
+mod transfers;
+
 /// Large transfers in bounded memory.
 mod volume;

@@ -289,7 +289,7 @@ impl Probe {
     fn connected(&mut self, link: Link, now: Instant, orders: &Orders) -> Next {
         if !self.hops.is_empty() {
             let hops = std::mem::take(&mut self.hops);
-            let session = Session::through(link, hops, self.deadline, Policy::plain());
+            let session = Session::through(link, hops, self.deadline, Policy::plain().into());
             return (Stage::Negotiating(Box::new(session)), None);
         }
         match link {
