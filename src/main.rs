@@ -6,8 +6,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use log::LevelFilter;
-
 use pollcat::app::{self, Console};
 use pollcat::cli::{self, HelpTo, Request};
 use pollcat::error::{Error, escape};
@@ -59,7 +57,10 @@ fn program_name() -> String {
 
 /// The log is for those who ask: `-vv` shows states as they change, `-vvv` every event and call;
 /// `RUST_LOG` has the last word.
+#[cfg(feature = "log")]
 fn start_log(verbosity: u8) {
+    use log::LevelFilter;
+
     let wanted = match verbosity {
         0 | 1 => LevelFilter::Off,
         2 => LevelFilter::Debug,
@@ -76,3 +77,7 @@ fn start_log(verbosity: u8) {
     // It fails only where a log was started before.
     drop(log.try_init());
 }
+
+/// Built without a log, `-vv` says no more than `-v`.
+#[cfg(not(feature = "log"))]
+fn start_log(_: u8) {}

@@ -162,11 +162,14 @@ pub struct Buffer {
     memory: Option<Box<Memory>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Memory {
+    /// What is allocated: nothing, then [`FIRST`], then all of the capacity.
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// It was filled to its end, so more is likely to come.
+    was_filled: bool,
 }
 
 impl Buffer {
@@ -198,10 +201,12 @@ impl Buffer {
     /// moves to the front if that is cheap: no more bytes than have left since the last time. So each
     /// byte is copied at most once more, and the room may be less than wanted, or empty.
     pub fn spare(&mut self, wanted: usize) -> &mut [u8] {
-        let Memory { bytes, start, end } = &mut **self.memory.get_or_insert_with(|| {
-            Box::new(Memory { bytes: vec![0; self.capacity].into(), start: 0, end: 0 })
-        });
-        if self.capacity - *end < wanted && *start > 0 && *start >= *end - *start {
+        let memory = self.memory.get_or_insert_default();
+        if memory.was_filled || memory.bytes.len() - memory.end < wanted {
+            memory.grow(wanted, self.capacity);
+        }
+        let Memory { bytes, start, end, .. } = &mut **memory;
+        if bytes.len() - *end < wanted && *start > 0 && *start >= *end - *start {
             bytes.copy_within(*start..*end, 0);
             *end -= *start;
             *start = 0;
@@ -212,8 +217,9 @@ impl Buffer {
     /// The first `n` bytes of [`Buffer::spare`] now hold data.
     pub fn filled(&mut self, n: usize) {
         let Some(memory) = &mut self.memory else { return };
-        debug_assert!(memory.end + n <= self.capacity);
+        debug_assert!(memory.end + n <= memory.bytes.len());
         memory.end += n;
+        memory.was_filled |= memory.end == memory.bytes.len();
     }
 
     /// The first `n` bytes of [`Buffer::data`] have been delivered.
@@ -234,6 +240,23 @@ impl Buffer {
         held
     }
 }
+
+impl Memory {
+    /// Memory is cleared before it is used, so whoever sends a line now and then should not pay for 64 KiB
+    /// each time.
+    fn grow(&mut self, wanted: usize, capacity: usize) {
+        let size = if self.bytes.is_empty() { FIRST.max(wanted) } else { capacity };
+        let size = size.min(capacity);
+        if size > self.bytes.len() {
+            let mut bytes = vec![0; size].into_boxed_slice();
+            bytes[..self.end].copy_from_slice(&self.bytes[..self.end]);
+            self.bytes = bytes;
+        }
+    }
+}
+
+/// Room of a buffer until it is filled for the first time. Debian's netcat reads as much at a time.
+pub const FIRST: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -267,6 +290,21 @@ mod tests {
         let mut buffer = Buffer::new(8);
         assert!(buffer.memory.is_none());
         assert_eq!(buffer.spare(1).len(), 8);
+    }
+
+    #[test]
+    fn buffer_grows_when_it_was_filled() {
+        let mut buffer = Buffer::new(4 * FIRST);
+        buffer.spare(1).fill(7);
+        buffer.filled(FIRST - 1);
+        assert_eq!(buffer.spare(1).len(), 1);
+        buffer.filled(1);
+        buffer.consume(1);
+        assert_eq!(buffer.spare(1).len(), 3 * FIRST);
+        assert_eq!(buffer.data(), [7; FIRST - 1]);
+        buffer.discard();
+        assert_eq!(buffer.spare(1).len(), FIRST);
+        assert_eq!(Buffer::new(4 * FIRST).spare(2 * FIRST).len(), 2 * FIRST);
     }
 
     proptest! {

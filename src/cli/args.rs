@@ -1,55 +1,52 @@
-//! Which words the command line knows: names, values and help texts, as clap definitions.
+//! Which words the command line knows: names, values and help texts, for clap.
 //!
 //! Owns: spelling and help. Must not know: what a word means or which words exclude each other;
 //! those are rules and live in `plan`. Every value passes through here as it was typed, so that
 //! the refusals are worded by us, as Debian words them, and not by clap.
 //!
 //! Letters mean what they mean in Debian's netcat-openbsd, long names are spelled as in ncat.
-//! clap is built without its text wrapping: help texts break their own lines.
+//! They are a table, of which clap is told what it needs (`command`), and of which the help is made (`help`).
+//! Help texts break their own lines.
 
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-/// The whole command line.
-pub(super) fn command() -> Command {
+/// What is told to clap: the operands, and the options that `argv` could mean. Each one costs memory and
+/// time, and of some seventy a command line has three.
+pub(super) fn command(argv: &[OsString]) -> Command {
+    define(&options().filter(|option| option.could_be_in(argv)).collect::<Vec<_>>())
+}
+
+fn define(options: &[&Word]) -> Command {
     let operands = Arg::new(OPERANDS)
         .num_args(0..)
         .action(ArgAction::Append)
-        .value_parser(value_parser!(OsString))
-        .hide(true);
-    Command::new("nc")
+        .value_parser(value_parser!(OsString));
+    let mut command = Command::new("nc")
         .disable_help_flag(true)
         .disable_version_flag(true)
         .args_override_self(true)
         .infer_long_args(true)
-        .help_template(HELP_TEMPLATE)
-        .arg(operands)
-        .next_help_heading("Addresses")
-        .args(addresses())
-        .next_help_heading("Transports")
-        .args(transports())
-        .next_help_heading("Proxies")
-        .args(proxies())
-        .next_help_heading("Listening")
-        .args(listening())
-        .next_help_heading("Scanning")
-        .args(scanning())
-        .next_help_heading("Relaying")
-        .args(relaying())
-        .next_help_heading("Datagrams")
-        .args(datagrams())
-        .next_help_heading("Socket options")
-        .args(socket_options())
-        .next_help_heading("Messages")
-        .args(messages())
+        .arg(operands);
+    for option in options {
+        let other = option.overrides.filter(|id| options.iter().any(|option| option.id == *id));
+        command = command.arg(option.arg().overrides_with_all(other));
+    }
+    command
+}
+
+/// Whether an option was typed. One that was not may be unknown to clap.
+pub(super) fn is_typed(matches: &ArgMatches, id: &str) -> bool {
+    matches.try_contains_id(id).is_ok_and(|defined| defined)
+        && matches.value_source(id) == Some(ValueSource::CommandLine)
 }
 
 /// An option as messages name it: by its letter, if it has one.
 pub(super) fn spelled(id: &str) -> String {
-    let command = command();
-    let arg = command.get_arguments().find(|arg| arg.get_id() == id);
-    match arg.map(|arg| (arg.get_short(), arg.get_long())) {
+    let option = options().find(|option| option.id == id);
+    match option.map(|option| (option.letter, option.name)) {
         Some((Some(letter), _)) => format!("-{letter}"),
         Some((None, Some(name))) => format!("--{name}"),
         Some((None, None)) | None => id.to_owned(),
@@ -59,12 +56,31 @@ pub(super) fn spelled(id: &str) -> String {
 /// Whether clap does not know a word because it is the beginning of several options.
 pub(super) fn is_ambiguous(option: &str) -> bool {
     let Some(start) = option.strip_prefix("--") else { return false };
-    let command = command();
-    let longs = command.get_arguments().filter_map(Arg::get_long);
-    longs.filter(|name| name.starts_with(start)).count() > 1
+    options().filter_map(|option| option.name).filter(|name| name.starts_with(start)).count() > 1
 }
 
-fn addresses() -> [Arg; 6] {
+fn options() -> impl Iterator<Item = &'static Word> {
+    GROUPS.iter().flat_map(|(_, group)| group.iter()).chain(&HIDDEN)
+}
+
+/// ncat's time to connect, which is not there. Unknown, it would be taken for the beginning of
+/// `--wait-until-open`.
+static HIDDEN: [Word; 1] = [value(WAIT, "TIME", "").long("wait")];
+
+/// In the order of the help.
+pub(super) static GROUPS: [(&str, &[Word]); 9] = [
+    ("Addresses", &addresses()),
+    ("Transports", &transports()),
+    ("Proxies", &proxies()),
+    ("Listening", &listening()),
+    ("Scanning", &scanning()),
+    ("Relaying", &relaying()),
+    ("Datagrams", &datagrams()),
+    ("Socket options", &socket_options()),
+    ("Messages", &messages()),
+];
+
+const fn addresses() -> [Word; 6] {
     [
         // The last of the two counts, whichever it is.
         flag(IPV4, "Use IPv4 only").short('4').long("ipv4").overrides_with(IPV6),
@@ -86,7 +102,7 @@ fn addresses() -> [Arg; 6] {
     ]
 }
 
-fn transports() -> [Arg; 6] {
+const fn transports() -> [Word; 6] {
     [
         flag(UDP, "Use UDP; with -U, datagrams").short('u').long("udp"),
         flag(UNIX, "Use UNIX sockets: PATH in the place of HOST\nPORT, or @NAME, which is no file")
@@ -103,7 +119,7 @@ fn transports() -> [Arg; 6] {
     ]
 }
 
-fn proxies() -> [Arg; 8] {
+const fn proxies() -> [Word; 8] {
     [
         value(
             PROXY_ADDRESS,
@@ -145,7 +161,7 @@ fn proxies() -> [Arg; 8] {
     ]
 }
 
-fn listening() -> [Arg; 7] {
+const fn listening() -> [Word; 7] {
     [
         flag(LISTEN, "Wait for a connection instead of making one").short('l').long("listen"),
         flag(KEEP_OPEN, "Go on accepting clients, many at a time;\nneeds -l")
@@ -168,7 +184,7 @@ fn listening() -> [Arg; 7] {
     ]
 }
 
-fn scanning() -> [Arg; 10] {
+const fn scanning() -> [Word; 9] {
     [
         flag(
             ZERO,
@@ -191,8 +207,7 @@ fn scanning() -> [Arg; 10] {
         .long("probe"),
         value(BANNER, "BYTES", "Print what an open port says first, at most\nBYTES (1024) of it")
             .long("banner")
-            .num_args(0..=1)
-            .require_equals(true),
+            .optional(),
         flag(JSON, "Print a JSON object for each port on stdout").long("json"),
         value(WAIT_UNTIL_OPEN, "TIME", "Go on until all ports are open, but not longer\nthan TIME")
             .long("wait-until-open"),
@@ -200,13 +215,10 @@ fn scanning() -> [Arg; 10] {
             .long("every"),
         value(SCAN_EXIT, "WHICH", "Succeed if any port is open (the default), or\nonly if all are")
             .long("scan-exit"),
-        // ncat's time to connect, which is not there yet. Unknown, it would be taken for the beginning
-        // of `--wait-until-open`.
-        value(WAIT, "TIME", "Not there yet").long("wait").hide(true),
     ]
 }
 
-fn relaying() -> [Arg; 15] {
+const fn relaying() -> [Word; 15] {
     [
         flag(SHUTDOWN, "At the end of stdin, send the peer an end of\nfile")
             .short('N')
@@ -251,7 +263,7 @@ fn relaying() -> [Arg; 15] {
     ]
 }
 
-fn datagrams() -> [Arg; 6] {
+const fn datagrams() -> [Word; 6] {
     [
         flag(BROADCAST, "Allow to send to a broadcast address").short('b').long("broadcast"),
         value(
@@ -273,7 +285,7 @@ fn datagrams() -> [Arg; 6] {
     ]
 }
 
-fn socket_options() -> [Arg; 16] {
+const fn socket_options() -> [Word; 16] {
     [
         flag(DEBUG, "Let the kernel debug the socket").short('D').long("so-debug"),
         value(RECV_BUFFER, "LEN", "Size of the receive buffer in bytes")
@@ -294,8 +306,7 @@ fn socket_options() -> [Arg; 16] {
         value(RTABLE, "RTABLE", "Routing table, which Linux has none of: an error").short('V'),
         value(KEEPALIVE, "SECS", "Probe a silent peer, after SECS and every SECS")
             .long("keepalive")
-            .num_args(0..=1)
-            .require_equals(true),
+            .optional(),
         flag(NODELAY, "Do not hold small writes back (TCP_NODELAY)").long("nodelay"),
         value(INTERFACE, "IF", "Use this network interface only").long("interface"),
         value(MARK, "N", "Mark packets for routing and filters").long("mark"),
@@ -306,7 +317,7 @@ fn socket_options() -> [Arg; 16] {
     ]
 }
 
-fn messages() -> [Arg; 4] {
+const fn messages() -> [Word; 4] {
     [
         flag(VERBOSE, "Say what happens, on stderr; twice: say more")
             .short('v')
@@ -318,18 +329,103 @@ fn messages() -> [Arg; 4] {
     ]
 }
 
-fn flag(id: &'static str, help: &'static str) -> Arg {
-    Arg::new(id).help(help).action(ArgAction::SetTrue)
+/// An option: how it is written, and what the help says. Made like an `Arg`, but at compile time.
+pub(super) struct Word {
+    pub(super) id: &'static str,
+    pub(super) help: &'static str,
+    pub(super) letter: Option<char>,
+    pub(super) name: Option<&'static str>,
+    alias: Option<&'static str>,
+    /// What the help calls its value, if it takes one.
+    pub(super) value: Option<&'static str>,
+    /// The value is written behind `=` or left out.
+    pub(super) value_is_optional: bool,
+    pub(super) action: ArgAction,
+    /// The other of two options of which the last counts.
+    overrides: Option<&'static str>,
+}
+
+const fn flag(id: &'static str, help: &'static str) -> Word {
+    Word {
+        id,
+        help,
+        letter: None,
+        name: None,
+        alias: None,
+        value: None,
+        value_is_optional: false,
+        action: ArgAction::SetTrue,
+        overrides: None,
+    }
 }
 
 /// Takes the next word whatever it looks like, as getopt(3) does: `-w -1` is a time that is too
 /// small, not an option `-1`.
-fn value(id: &'static str, name: &'static str, help: &'static str) -> Arg {
-    Arg::new(id)
-        .help(help)
-        .value_name(name)
-        .value_parser(value_parser!(OsString))
-        .allow_hyphen_values(true)
+const fn value(id: &'static str, name: &'static str, help: &'static str) -> Word {
+    Word { value: Some(name), action: ArgAction::Set, ..flag(id, help) }
+}
+
+impl Word {
+    const fn short(self, letter: char) -> Self {
+        Self { letter: Some(letter), ..self }
+    }
+
+    const fn long(self, name: &'static str) -> Self {
+        Self { name: Some(name), ..self }
+    }
+
+    const fn alias(self, name: &'static str) -> Self {
+        Self { alias: Some(name), ..self }
+    }
+
+    const fn action(self, action: ArgAction) -> Self {
+        Self { action, ..self }
+    }
+
+    const fn overrides_with(self, id: &'static str) -> Self {
+        Self { overrides: Some(id), ..self }
+    }
+
+    const fn optional(self) -> Self {
+        Self { value_is_optional: true, ..self }
+    }
+
+    /// Says yes too often rather than too seldom: a word that looks like an option may be a value.
+    fn could_be_in(&self, argv: &[OsString]) -> bool {
+        argv.iter().any(|word| {
+            let word = word.as_encoded_bytes();
+            let Some(letters) = word.strip_prefix(b"-") else { return false };
+            let has_letter = |letter: char| letters.contains(&(letter as u8));
+            let Some(name) = letters.strip_prefix(b"-") else {
+                return self.letter.is_some_and(has_letter);
+            };
+            // A name may be cut short, and a value may follow it.
+            let name = name.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let begins = |long: &str| long.as_bytes().starts_with(name);
+            self.name.is_some_and(begins) || self.alias.is_some_and(begins)
+        })
+    }
+
+    fn arg(&self) -> Arg {
+        let mut arg = Arg::new(self.id).action(self.action.clone());
+        if let Some(letter) = self.letter {
+            arg = arg.short(letter);
+        }
+        if let Some(name) = self.name {
+            arg = arg.long(name);
+        }
+        if let Some(alias) = self.alias {
+            arg = arg.alias(alias);
+        }
+        if let Some(value) = self.value {
+            let parser = value_parser!(OsString);
+            arg = arg.value_name(value).value_parser(parser).allow_hyphen_values(true);
+        }
+        if self.value_is_optional {
+            arg = arg.num_args(0..=1).require_equals(true);
+        }
+        arg
+    }
 }
 
 pub(super) const OPERANDS: &str = "operands";
@@ -421,7 +517,7 @@ pub(super) const HELP_SHORT: &str = "help-short";
 pub(super) const HELP: &str = "help";
 pub(super) const VERSION: &str = "version";
 
-const HELP_TEMPLATE: &str = "\
+pub(super) const HELP_TEMPLATE: &str = "\
 Usage: nc [OPTIONS] HOST PORT...
        nc [OPTIONS] -z HOST PORT...
        nc [OPTIONS] -l [HOST] PORT
@@ -433,7 +529,7 @@ in turn, through proxies if there are any.
 With -z, finds out which ports are open, all at the same time.
 With -l and nothing else, listens on the socket that systemd has opened.
 
-{all-args}
+{groups}
 
 TIME is in seconds (2, 0.5) or has a unit (500ms, 2s, 1m, 1h).
 PORT is a number, a range (80-82, both ends included) or a service name (http).
@@ -442,18 +538,28 @@ PORT is a number, a range (80-82, both ends included) or a service name (http).
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::help;
 
     #[test]
     fn definitions_agree_with_each_other() {
-        command().debug_assert();
+        define(&options().collect::<Vec<_>>()).debug_assert();
     }
 
     #[test]
-    fn every_option_is_in_the_help_of_a_group() {
-        for arg in command().get_arguments().filter(|arg| arg.get_id() != OPERANDS) {
-            assert!(arg.get_help().is_some(), "{arg} has no help");
-            assert!(arg.get_help_heading().is_some(), "{arg} is in no group");
-        }
+    fn clap_is_told_every_option_that_a_word_could_be() {
+        let told = |words: &[&str]| {
+            let argv: Vec<OsString> = words.iter().map(OsString::from).collect();
+            let command = command(&argv);
+            let ids = command.get_arguments().map(|arg| arg.get_id().as_str().to_owned());
+            ids.filter(|id| id != OPERANDS).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&["localhost", "80", "l"]), [""; 0]);
+        assert_eq!(told(&["-lk", "-"]), [LISTEN, KEEP_OPEN]);
+        assert_eq!(told(&["--tt"]), [TTL]);
+        assert_eq!(told(&["--ttls"]), [""; 0]);
+        assert_eq!(told(&["--ttl=1"]), [TTL]);
+        assert_eq!(told(&["--ke"]), [KEEP_OPEN, KEEPALIVE]);
+        assert_eq!(told(&["--"]).len(), options().filter(|option| option.name.is_some()).count());
     }
 
     #[test]
@@ -481,13 +587,12 @@ mod tests {
 
     #[test]
     fn help_fits_80_columns_and_two_lines_an_option() {
-        let help = command().render_help().to_string();
+        let help = help::render(HELP_TEMPLATE);
         for line in help.lines() {
             assert!(line.chars().count() < 80 && line.trim_end() == line, "{line:?}");
         }
-        for arg in command().get_arguments() {
-            let lines = arg.get_help().map_or(0, |help| help.to_string().lines().count());
-            assert!(lines <= 2, "{arg}");
+        for option in GROUPS.iter().flat_map(|(_, group)| group.iter()) {
+            assert!((1..=2).contains(&option.help.lines().count()), "{}", option.id);
         }
         assert!(help.ends_with("(http).\n"));
     }

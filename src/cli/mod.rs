@@ -13,6 +13,7 @@
 //! Read next: `plan`, where the decisions are.
 
 mod args;
+mod help;
 mod password;
 mod plan;
 mod ports;
@@ -87,15 +88,16 @@ fn parse_with(
     args: impl IntoIterator<Item = OsString>,
     outside: Outside<'_>,
 ) -> Result<Request, Error> {
-    let mut command = args::command();
-    let matches = command.try_get_matches_from_mut(args).map_err(|error| refusal(&error))?;
-    if matches.contains_id(args::WAIT) {
+    let words: Vec<OsString> = args.into_iter().collect();
+    let command = args::command(&words);
+    let matches = command.try_get_matches_from(words).map_err(|error| refusal(&error))?;
+    if args::is_typed(&matches, args::WAIT) {
         return Err(unknown("--wait"));
     }
     if let Some(to) = help_wanted(&matches) {
-        return Ok(Request::ShowHelp(to, command.render_help().to_string()));
+        return Ok(Request::ShowHelp(to, help::render(args::HELP_TEMPLATE)));
     }
-    if matches.get_flag(args::VERSION) {
+    if args::is_typed(&matches, args::VERSION) {
         return Ok(Request::ShowVersion(format!("pollcat {}\n", env!("CARGO_PKG_VERSION"))));
     }
     let plan = Plan::from_matches(&matches, outside)?;
@@ -104,9 +106,9 @@ fn parse_with(
 
 /// Help comes before every rule of the plan: who asks for it may not know what to type yet.
 fn help_wanted(matches: &ArgMatches) -> Option<HelpTo> {
-    if matches.get_flag(args::HELP) {
+    if args::is_typed(matches, args::HELP) {
         Some(HelpTo::Stdout)
-    } else if matches.get_flag(args::HELP_SHORT) {
+    } else if args::is_typed(matches, args::HELP_SHORT) {
         Some(HelpTo::Stderr)
     } else {
         None

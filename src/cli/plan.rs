@@ -55,7 +55,7 @@ impl Plan {
 
         let transport = transport(words);
         let services = |name: &str| (outside.services)(name, transport.name());
-        let verbose = matches.get_count(args::VERBOSE);
+        let verbose = words.count(args::VERBOSE);
         let mut mode = if words.has(args::LISTEN) {
             Mode::Listen(listening.listen(words, transport, &limits, &services)?)
         } else if words.has(args::ZERO) && !words.has(args::PASS_FD) {

@@ -34,7 +34,7 @@ use std::time::Instant;
 
 use log::{debug, trace};
 
-use crate::nonblock::{Attempt, Buffer, ByteSink, ByteSource};
+use crate::nonblock::{Attempt, Buffer, ByteSink, ByteSource, FIRST};
 pub use pace::Pace;
 pub use queue::{BUFFER, Framing, LARGEST, LARGEST_PAYLOAD, Queue};
 pub use state::State;
@@ -376,13 +376,16 @@ impl Flow {
         filtered: bool,
     ) -> Event {
         let room = self.room(filtered);
+        let whole = room.len();
         match source.try_read(room) {
             Ok(Attempt::Moved(n)) => {
                 if filtered {
                     self.raw.filled(n);
                 } else {
                     self.queue.filled(n);
-                    self.notice_bulk(n, source, sink);
+                    if n == whole {
+                        self.notice_bulk(n, source, sink);
+                    }
                 }
                 Event::Taken(n)
             }
@@ -392,10 +395,10 @@ impl Flow {
         }
     }
 
-    /// A read that fills a whole queue is the sign.
+    /// A read that fills all the room there is, and not what is left beside bytes that wait, is the sign.
     fn notice_bulk(&mut self, read: usize, source: &mut dyn ByteSource, sink: &mut dyn ByteSink) {
         let watching = matches!(self.transfer, Transfer::Watching);
-        if read == BUFFER && watching && self.limits.is_none() {
+        if read >= FIRST && watching && self.limits.is_none() {
             self.transfer.choose(source, sink);
         }
     }

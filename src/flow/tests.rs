@@ -132,7 +132,8 @@ fn the_budget_bounds_what_is_read_and_says_so() {
     let (mut flow, mut sink) = (flow(), Script::new([]));
     let progress = flow.pump(&mut source, &mut sink, None, allow(BOTH, BUFFER + 1));
     assert!(progress.more);
-    assert_eq!(sink.bytes.len(), 2 * BUFFER, "the read that spends it may go over");
+    let moved = sink.bytes.len();
+    assert!((BUFFER + 1..=2 * BUFFER).contains(&moved), "the read that spends it may go over");
 }
 
 #[test]

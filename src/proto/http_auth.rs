@@ -7,9 +7,9 @@
 //! `auth-int`, which protects a body that CONNECT has not, SHA-512-256, and hashed user names.
 
 use base64ct::{Base64, Encoding};
+use hmac_sha256::Hash as Sha256;
 use md5::Md5;
-use sha2::Sha256;
-use sha2::digest::Digest;
+use md5::digest::Digest;
 
 use super::handshake::{Credentials, Secret};
 

@@ -187,6 +187,7 @@ fn verbose_line_of_a_client() {
 }
 
 #[test]
+#[cfg(feature = "log")]
 fn more_v_say_more_and_never_on_stdout() {
     let mut lengths = Vec::new();
     for options in ["-v", "-vv", "-vvv"] {

@@ -326,7 +326,15 @@ const V6: &str = "::1";
 const CALLS: &str = "socket,setsockopt,bind,connect,listen";
 
 /// What every socket of ours may have; asked for by no option.
-const OURS: [&str; 4] = ["SO_REUSEADDR", "SO_REUSEPORT", "TCP_NOTSENT_LOWAT", "IPV6_V6ONLY"];
+/// Room for datagrams as well, forced or not.
+const OURS: [&str; 6] = [
+    "SO_REUSEADDR",
+    "SO_REUSEPORT",
+    "TCP_NOTSENT_LOWAT",
+    "IPV6_V6ONLY",
+    "SO_RCVBUFFORCE, [4194304]",
+    "SO_RCVBUF, [4194304]",
+];
 
 /// behaviour of netcat-openbsd 1.219; RFC 2474, RFC 2597, RFC 3246, RFC 1349.
 const TOS: [(&str, u8); 34] = [

@@ -4,12 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
 
 use clap::ArgMatches;
-use clap::parser::ValueSource;
 
 use crate::cli::{args, integer};
 use crate::error::Error;
 
-/// The command line taken apart, with every value as text.
+/// The command line taken apart, with every value as text. clap knows no option that was not typed, so
+/// it is asked in ways that say so.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a>(&'a ArgMatches);
 
@@ -20,13 +20,18 @@ impl<'a> Words<'a> {
 
     /// The option was typed, or another that implies it.
     pub(super) fn has(self, id: &str) -> bool {
-        let typed = |id| self.0.value_source(id) == Some(ValueSource::CommandLine);
+        let typed = |id| args::is_typed(self.0, id);
         typed(id) || IMPLICATIONS.iter().any(|&(other, implied)| implied == id && typed(other))
+    }
+
+    /// How often a flag was typed.
+    pub(super) fn count(self, id: &str) -> u8 {
+        self.0.try_get_one(id).ok().flatten().copied().unwrap_or(0)
     }
 
     /// A value of any bytes.
     pub(super) fn raw(self, id: &str) -> Option<&'a OsStr> {
-        self.0.get_one::<OsString>(id).map(OsString::as_os_str)
+        self.0.try_get_one::<OsString>(id).ok()?.map(OsString::as_os_str)
     }
 
     pub(super) fn value(self, id: &str, noun: &str) -> Result<Option<&'a str>, Error> {
@@ -35,8 +40,8 @@ impl<'a> Words<'a> {
 
     /// Every value of an option that may be repeated.
     pub(super) fn values(self, id: &str, noun: &str) -> Result<Vec<&'a str>, Error> {
-        let values = self.0.get_many::<OsString>(id).into_iter().flatten();
-        values.map(|value| text(noun, value)).collect()
+        let values = self.0.try_get_many::<OsString>(id).ok().flatten();
+        values.into_iter().flatten().map(|value| text(noun, value)).collect()
     }
 
     /// Every value of some options that may be repeated, with its option, in the order of typing.
@@ -46,7 +51,7 @@ impl<'a> Words<'a> {
         noun: &str,
     ) -> Result<Vec<(&'static str, &'a str)>, Error> {
         let mut typed = Vec::new();
-        for id in ids {
+        for id in ids.into_iter().filter(|id| args::is_typed(self.0, id)) {
             let places = self.0.indices_of(id).into_iter().flatten();
             typed.extend(places.zip(self.values(id, noun)?).map(|(at, value)| (at, id, value)));
         }
