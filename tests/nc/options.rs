@@ -325,8 +325,7 @@ const V6: &str = "::1";
 
 const CALLS: &str = "socket,setsockopt,bind,connect,listen";
 
-/// What every socket of ours may have; asked for by no option.
-/// Room for datagrams as well, forced or not.
+/// What every socket of ours may have; asked for by no option. Room for datagrams is forced or not.
 const OURS: [&str; 6] = [
     "SO_REUSEADDR",
     "SO_REUSEPORT",

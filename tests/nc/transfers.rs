@@ -140,7 +140,7 @@ fn without_a_descriptor_to_spare_bytes_are_read_and_written() {
 #[ignore = "needs strace"]
 fn the_kernel_moves_bulk_by_itself() {
     // The first buffer is read and written, and shows that it is bulk.
-    let rest = SIZE as u64 - 64 * 1024;
+    let rest = SIZE as u64 - 16 * 1024;
     for (stdin, stdout, direct) in [
         (Kind::Pipe, Kind::Pipe, true),
         (Kind::Fifo, Kind::Fifo, true),
