@@ -3,17 +3,18 @@
 //! Owns: the reactor and everything registered with it; the order of things (listen, accept, serve;
 //! dial one port after another). Must not know: the command line (it gets a [`Job`]), how bytes are
 //! moved (that is `session` and `flow`).
-//! Read next: `hub` for what happens to a session; `dial`, `accept` and `listen` for where they come
-//! from.
+//! Read next: `hub` for what happens to a session; `incoming` and `outgoing` for where they come from.
 
 mod accept;
 mod broadcast;
 mod dial;
 mod hub;
+mod incoming;
 mod job;
 mod listen;
 mod local;
 mod notice;
+mod outgoing;
 mod outlet;
 mod ports;
 mod route;
@@ -28,27 +29,21 @@ pub use job::{
 };
 pub use notice::Console;
 
-use accept::{Accepted, Acceptor};
+use accept::Acceptor;
 use broadcast::Broadcast;
-use dial::{State as DialState, Winner};
 use hub::{Farewell, Hub, Stdin};
-use listen::named;
 use local::Local;
-use notice::{Goal, Notice};
 use ports::Ports;
 use scan::Scan as Scanner;
 
 use crate::error::{Error, reason};
-use crate::reactor::{Key, Reactor, Readiness, SourceId, Wake};
+use crate::reactor::{Key, Reactor, SourceId, Wake};
 use crate::session::{End, Policy};
-use crate::sys::address::{Address, UnixName};
-use crate::sys::crowd::{Crowd, Reply};
+use crate::sys::address::Address;
 use crate::sys::inherit::Kind;
-use crate::sys::link::Link;
-use crate::sys::net::{Boundaries, Socket, Transport, first_sender};
-use crate::sys::pass_fd;
+use crate::sys::net::Transport;
 use crate::sys::polled::Polled;
-use crate::sys::resolve::{Lookup, service_name};
+use crate::sys::resolve::Lookup;
 use crate::sys::signal::Endings;
 use crate::sys::unix_path::BoundPath;
 
@@ -211,54 +206,6 @@ impl<'a> App<'a> {
         })
     }
 
-    /// Enters what was opened into the loop.
-    fn take_in(&mut self, opened: listen::Opened, wanted: &Listen) -> Result<Origin, Error> {
-        let listen::Opened { mut socket, kind, place, file } = opened;
-        self.file = file;
-        let cannot_poll = || Error::doing("cannot poll the socket");
-        let reactor = &mut self.reactor;
-        match kind {
-            Kind::Listener(transport) => {
-                self.transport = transport;
-                let max_conns = match wanted.keep {
-                    Keep::Once => None,
-                    Keep::Open { max_conns } => max_conns,
-                };
-                let acceptor = Acceptor::new(reactor, socket, max_conns).map_err(cannot_poll())?;
-                Ok(Origin::Listener { acceptor, keep: wanted.keep, place })
-            }
-            Kind::Datagrams(transport) => {
-                self.transport = transport;
-                self.hub.expect_datagrams();
-                match wanted.keep {
-                    Keep::Once => {
-                        let id = reactor
-                            .register(
-                                socket.source(),
-                                Interest::READABLE | Interest::WRITABLE,
-                                Owner::Meeting,
-                            )
-                            .map_err(cannot_poll())?;
-                        Ok(Origin::Meeting { socket, id, place })
-                    }
-                    Keep::Open { .. } => {
-                        let crowd = Crowd::new(socket, wanted.reply, wanted.memory, reactor.now());
-                        self.begin(Link::Crowd(Box::new(crowd)), Address::Unnamed);
-                        Ok(Origin::Nowhere)
-                    }
-                }
-            }
-            Kind::Connection(transport) => {
-                self.transport = transport;
-                if transport.boundaries() == Boundaries::Datagrams {
-                    self.hub.expect_datagrams();
-                }
-                self.begin(Link::Peer(Socket::connected(socket, transport)), Address::Unnamed);
-                Ok(Origin::Nowhere)
-            }
-        }
-    }
-
     fn watch_signals(&mut self, endings: Option<Endings>) -> Result<(), Error> {
         self.endings = endings;
         if let Some(endings) = &mut self.endings {
@@ -395,18 +342,6 @@ impl<'a> App<'a> {
         Ok(())
     }
 
-    /// A race that is lost makes room for the next.
-    fn drop_lost_dial(&mut self) {
-        if let Some(ports) = self.origin.ports()
-            && let Some(dial) = &ports.dial
-            && dial.state() == DialState::Lost
-        {
-            dial.print_last_failure(self.console);
-            ports.dial = None;
-            ports.pause(&mut self.reactor);
-        }
-    }
-
     /// Ends everything, for the same reason.
     fn stop(&mut self, end: fn() -> End) {
         self.hub.close_all(&mut self.reactor, end);
@@ -422,179 +357,6 @@ impl<'a> App<'a> {
             }
             Origin::Scan(_) | Origin::Nowhere => {}
         }
-    }
-
-    /// Begins to dial the next destination, once the session of the one before is over.
-    fn dial_next_port(&mut self) -> Result<(), Error> {
-        while self.hub.is_empty()
-            && let Origin::Ports(ports) = &mut self.origin
-            && ports.is_ready_for_next()
-        {
-            let Some(mut dial) = ports.next(&mut self.reactor)? else {
-                self.origin = Origin::Nowhere;
-                return Ok(());
-            };
-            let stdin = if ports.is_at_the_last() { Stdin::OfTheLast } else { Stdin::OfOneOfMany };
-            self.hub.set_stdin(stdin);
-            if let Some(at) = ports.temporary_address() {
-                self.console.inform(&Notice::Bound(&at.to_string()));
-            }
-            dial.start(&mut self.reactor, self.console, ports.deadline())?;
-            ports.dial = Some(dial);
-            ports.note_bound_file();
-            self.drop_lost_dial();
-        }
-        Ok(())
-    }
-
-    fn attempt_ready(&mut self, number: usize) -> Result<(), Error> {
-        let Some(ports) = self.origin.ports() else { return Ok(()) };
-        let Some(dial) = &mut ports.dial else { return Ok(()) };
-        let won = dial.attempt_ready(&mut self.reactor, self.console, number)?;
-        let Some(Winner { socket, id, peer }) = won else { return Ok(()) };
-        let link = Link::Peer(Socket::connected(socket, self.transport));
-        if ports.leads_through_proxies() {
-            ports.dial = None;
-            let (hops, deadline) = (ports.take_hops(), ports.deadline());
-            self.hub.negotiate(&mut self.reactor, link, id, peer, hops, deadline);
-            return Ok(());
-        }
-        if let Some(dial) = ports.dial.take() {
-            tell_connected(dial.number().goal(&peer), self.lookup, self.console);
-        }
-        self.hub.adopt(&mut self.reactor, link, id, peer);
-        self.reached()
-    }
-
-    /// The proxies have let us through.
-    fn negotiated(&mut self) -> Result<(), Error> {
-        if let Some(ports) = self.origin.ports() {
-            tell_connected(ports.goal(), self.lookup, self.console);
-        }
-        self.reached()
-    }
-
-    /// The hub has a session that leads to the destination.
-    fn reached(&mut self) -> Result<(), Error> {
-        self.record.sessions += 1;
-        match self.purpose {
-            Purpose::Relay | Purpose::Look => Ok(()),
-            Purpose::PassDescriptor => self.pass_descriptor(),
-        }
-    }
-
-    /// The first that connects is the one that was wanted.
-    fn pass_descriptor(&mut self) -> Result<(), Error> {
-        self.origin = Origin::Nowhere;
-        match self.hub.take_only_link(&mut self.reactor) {
-            Some(Link::Peer(socket)) => pass_fd::pass(&socket.into_fd()),
-            Some(Link::Crowd(_)) | None => Ok(()),
-        }
-    }
-
-    fn accept(&mut self) -> Result<(), Error> {
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Origin::Listener { acceptor, keep, place } = &mut self.origin else {
-                return Ok(());
-            };
-            let keep = *keep;
-            let accepted = acceptor
-                .accept(&mut self.reactor, self.hub.len())
-                .map_err(Error::doing("accept"))?;
-            let (socket, peer) = match accepted {
-                Accepted::Client(socket, peer) => (socket, peer),
-                Accepted::Vanished => continue,
-                Accepted::NoneNow => return Ok(()),
-            };
-            if self.console.is_verbose() {
-                let name = peer.as_ip().map(|peer| named(peer, self.lookup));
-                self.console.inform(&Notice::Accepted(name.as_deref().unwrap_or(place)));
-            }
-            // A UNIX client mostly has no name; it is known by where it came to.
-            let peer = match peer {
-                Address::Unnamed => Address::Unix(UnixName::typed(place.as_ref())),
-                named => named,
-            };
-            self.begin(Link::Peer(Socket::connected(socket, self.transport)), peer);
-            match keep {
-                Keep::Open { .. } => {}
-                // Closed now, so that the next client is refused, and not left in a queue that
-                // nobody will look at.
-                Keep::Once => {
-                    let origin = std::mem::replace(&mut self.origin, Origin::Nowhere);
-                    if let Origin::Listener { acceptor, .. } = origin {
-                        acceptor.close(&mut self.reactor);
-                    }
-                }
-            }
-        }
-        if let Origin::Listener { acceptor, .. } = &self.origin {
-            acceptor.look_again(&mut self.reactor);
-        }
-        Ok(())
-    }
-
-    /// The first datagram: from now on its sender is the only peer.
-    fn meet(&mut self) -> Result<(), Error> {
-        let Origin::Meeting { socket, id, .. } = &mut self.origin else { return Ok(()) };
-        let id = *id;
-        if !self.reactor.readiness(id).intersects(Readiness::READ) {
-            return Ok(());
-        }
-        let sender = match first_sender(socket) {
-            Ok(sender) => sender,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                self.reactor.clear(id, Readiness::READ);
-                return Ok(());
-            }
-            Err(error) => return Err(Error::Io("cannot receive".to_owned(), error)),
-        };
-        let origin = std::mem::replace(&mut self.origin, Origin::Nowhere);
-        let Origin::Meeting { socket, id, place } = origin else { return Ok(()) };
-        let peer = Address::from(sender.clone());
-        // Debian names a UNIX peer by where it came to.
-        let name = peer.as_ip().map_or(place, |peer| named(peer, self.lookup));
-        self.console.inform(&Notice::Accepted(&name));
-        // What was sent can be read, also from somebody who cannot be answered.
-        let now = self.reactor.now();
-        let unanswerable =
-            |socket| Link::Crowd(Box::new(Crowd::new(socket, Reply::Nobody, None, now)));
-        let link = match sender.filter(|_| peer != Address::Unnamed) {
-            None => {
-                self.console.complain(&"the peer has no name and cannot be answered");
-                unanswerable(socket)
-            }
-            Some(sender) => match Socket::locked(socket, sender) {
-                Ok(socket) => Link::Peer(socket),
-                Err((socket, error)) => {
-                    self.console
-                        .complain(&format!("{peer} cannot be answered: {}", reason(&error)));
-                    unanswerable(socket)
-                }
-            },
-        };
-        self.record.sessions += 1;
-        self.hub.adopt(&mut self.reactor, link, id, peer);
-        Ok(())
-    }
-
-    /// Begins a session over a socket that the reactor does not know yet.
-    fn begin(&mut self, link: Link, peer: Address) {
-        self.record.sessions += 1;
-        let name = peer.to_string();
-        if let Err(error) = self.hub.admit(&mut self.reactor, link, peer) {
-            self.console.complain(&format!("{name}: {}", reason(&error)));
-            self.record.failures += 1;
-        }
-    }
-}
-
-/// The line of success. Looking the service's name up is left out where nobody will read it.
-fn tell_connected(goal: Goal<'_>, lookup: Lookup, console: &Console) {
-    if console.is_verbose() {
-        let port = goal.port.filter(|_| !lookup.numeric);
-        let service = port.and_then(|port| service_name(port, goal.protocol));
-        console.inform(&Notice::Connected(goal, service.as_deref()));
     }
 }
 
@@ -618,7 +380,3 @@ impl Record {
         if self.sessions > 0 && self.failures == 0 { Ok(()) } else { Err(Error::Silent) }
     }
 }
-
-/// Connections taken in one turn before everybody else has theirs; nginx and redis have similar limits
-/// (redis: `MAX_ACCEPTS_PER_CALL` 1000, which is long for a program that also relays).
-const ACCEPTS_PER_TURN: usize = 64;
