@@ -30,9 +30,9 @@ fn main() -> ExitCode {
 fn run(program: &str) -> Result<(), Error> {
     let plan = match cli::parse(env::args_os())? {
         Request::Run(plan) => plan,
-        Request::ShowHelp(HelpTo::Stderr, text) => return show(&mut io::stderr(), &text),
+        Request::ShowHelp(HelpTo::Stderr, text) => return show(&mut io::stderr(), text),
         Request::ShowHelp(HelpTo::Stdout, text) | Request::ShowVersion(text) => {
-            return show(&mut io::stdout(), &text);
+            return show(&mut io::stdout(), text);
         }
     };
     start_log(plan.verbosity);

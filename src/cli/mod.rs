@@ -44,9 +44,9 @@ pub enum Request {
     /// Do the job.
     Run(Box<Plan>),
     /// Print this text, which ends with a line break, and end with exit status 0.
-    ShowHelp(HelpTo, String),
+    ShowHelp(HelpTo, &'static str),
     /// Print this text, which ends with a line break, on stdout and end with exit status 0.
-    ShowVersion(String),
+    ShowVersion(&'static str),
 }
 
 /// Where the help goes.
@@ -95,10 +95,10 @@ fn parse_with(
         return Err(unknown("--wait"));
     }
     if let Some(to) = help_wanted(&matches) {
-        return Ok(Request::ShowHelp(to, help::render(args::HELP_TEMPLATE)));
+        return Ok(Request::ShowHelp(to, help::TEXT));
     }
     if args::is_typed(&matches, args::VERSION) {
-        return Ok(Request::ShowVersion(format!("pollcat {}\n", env!("CARGO_PKG_VERSION"))));
+        return Ok(Request::ShowVersion(VERSION));
     }
     let plan = Plan::from_matches(&matches, outside)?;
     Ok(Request::Run(Box::new(plan)))
@@ -207,6 +207,9 @@ fn quoted(text: &str) -> String {
         None => escape(text),
     }
 }
+
+/// What `--version` prints.
+const VERSION: &str = concat!("pollcat ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// User and password for proxies, as ncat reads them: `user:password`.
 const PROXY_AUTH: &str = "NCAT_PROXY_AUTH";

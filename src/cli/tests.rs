@@ -271,7 +271,7 @@ fn h_is_help_on_stderr_and_help_on_stdout() {
 
 #[test]
 fn version_is_the_packages() {
-    let expected = Request::ShowVersion(format!("pollcat {}\n", env!("CARGO_PKG_VERSION")));
+    let expected = Request::ShowVersion(concat!("pollcat ", env!("CARGO_PKG_VERSION"), "\n"));
     assert_eq!(read(["--version"]).expect("no rule applies"), expected);
 }
 
