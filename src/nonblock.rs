@@ -202,7 +202,11 @@ impl Buffer {
     /// byte is copied at most once more, and the room may be less than wanted, or empty.
     pub fn spare(&mut self, wanted: usize) -> &mut [u8] {
         let memory = self.memory.get_or_insert_default();
-        if memory.was_filled || memory.bytes.len() - memory.end < wanted {
+        // Not while a stream's bytes wait for a slow sink: a thousand senders may wait for the same one. A
+        // datagram that finds no room is worse than that.
+        let is_promising = memory.was_filled && memory.start == memory.end;
+        let is_short = wanted > 1 && memory.bytes.len() - memory.end < wanted;
+        if memory.bytes.is_empty() || is_promising || is_short {
             memory.grow(wanted, self.capacity);
         }
         let Memory { bytes, start, end, .. } = &mut **memory;
@@ -299,12 +303,16 @@ mod tests {
         buffer.filled(FIRST - 1);
         assert_eq!(buffer.spare(1).len(), 1);
         buffer.filled(1);
-        buffer.consume(1);
-        assert_eq!(buffer.spare(1).len(), 3 * FIRST);
-        assert_eq!(buffer.data(), [7; FIRST - 1]);
+        assert_eq!(buffer.spare(1).len(), 0, "what it holds waits for a sink");
+        buffer.consume(FIRST);
+        assert_eq!(buffer.spare(1).len(), 4 * FIRST);
+        buffer.filled(1);
         buffer.discard();
         assert_eq!(buffer.spare(1).len(), FIRST);
-        assert_eq!(Buffer::new(4 * FIRST).spare(2 * FIRST).len(), 2 * FIRST);
+        let mut datagrams = Buffer::new(4 * FIRST);
+        assert_eq!(datagrams.spare(2 * FIRST).len(), 2 * FIRST);
+        datagrams.filled(1);
+        assert_eq!(datagrams.spare(2 * FIRST).len(), 4 * FIRST - 1);
     }
 
     proptest! {
