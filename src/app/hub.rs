@@ -354,11 +354,22 @@ impl Hub {
             }
         }
         if news {
+            if stdin.has_ended()
+                && let Some(wait) = self.policy.quit_after
+            {
+                reactor.set_timer(reactor.now() + wait, Alarm::Quit);
+            }
             for live in self.takers() {
                 reactor.requeue(live.net);
             }
         }
         self.watch_the_slowest(reactor);
+    }
+
+    /// The time after the end of a shared stdin is over. Sessions have a timer of their own, which counts
+    /// from when they have sent all; but those that saw the end may be gone, and others not come.
+    pub(super) fn is_quitting_time(&self) -> bool {
+        self.sessions.iter().all(|(_, live)| live.session.has_sent_all())
     }
 
     /// Patience is counted from the moment somebody waits in vain for more of a shared stdin.

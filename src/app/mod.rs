@@ -75,6 +75,8 @@ enum Alarm {
     Accept,
     /// A session holds the others back.
     Patience,
+    /// stdin ended long enough ago.
+    Quit,
     Session(Key),
     Scan(scan::Alarm),
 }
@@ -267,6 +269,10 @@ impl<'a> App<'a> {
                     ports.end_pause();
                 }
             }
+            Wake::Timer(Alarm::Quit) if self.hub.is_quitting_time() => {
+                self.stop(|| End::QuitTimer);
+            }
+            Wake::Timer(Alarm::Quit) => {}
             Wake::Timer(Alarm::Patience) => self.hub.patience_is_over(reactor),
             Wake::Timer(Alarm::Session(key)) => self.hub.timer_fired(reactor, key),
             Wake::Io(Owner::Scan(part)) => {

@@ -389,3 +389,16 @@ fn null() -> std::fs::File {
     let null = std::fs::OpenOptions::new().write(true).open("/dev/null");
     null.expect("/dev/null")
 }
+
+/// The time of `-q` is the program's: it goes on when those who saw the end of stdin have left.
+#[test]
+fn the_quit_timer_outlives_the_clients() {
+    let (mut nc, port) = listener("-q 0.5");
+    let mut client = served(&nc, port);
+    nc.types(b"last words");
+    nc.ends_input();
+    client.receives(b"last words");
+    client.receives_eof();
+    drop(client);
+    nc.ends().exits(0).complained_of_nothing();
+}
