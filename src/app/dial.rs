@@ -23,7 +23,7 @@ use super::{Alarm, Loop, Owner};
 use crate::error::Error;
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
-use crate::sys::net::{DialError, connected, dial};
+use crate::sys::net::{DialError, Socket, Standing, connected, dial};
 use crate::sys::options::Options;
 use crate::sys::polled::Polled;
 
@@ -84,7 +84,7 @@ impl State {
 /// The connection that won.
 #[derive(Debug)]
 pub(super) struct Winner {
-    pub(super) socket: Polled,
+    pub(super) socket: Socket,
     pub(super) id: SourceId,
     pub(super) peer: Address,
 }
@@ -141,13 +141,20 @@ impl Dial {
         };
         let attempt = &self.running[which];
         match connected(&attempt.socket, self.number.transport) {
-            Ok(None) => {
+            Ok(Standing::UnderWay) => {
                 reactor.clear(attempt.id, Readiness::WRITE);
                 Ok(None)
             }
-            Ok(Some(_)) => {
+            Ok(standing @ (Standing::Connected | Standing::Reset(_))) => {
                 let Runner { socket, id, to, .. } = self.running.remove(which);
                 self.finish(reactor, State::Won);
+                let transport = self.number.transport;
+                let socket = match standing {
+                    Standing::Reset(error) => Socket::reset(socket, transport, error),
+                    Standing::UnderWay | Standing::Connected => {
+                        Socket::connected(socket, transport)
+                    }
+                };
                 Ok(Some(Winner { socket, id, peer: to }))
             }
             Err(error) => {

@@ -7,7 +7,6 @@ use super::notice::{Console, Goal, Notice};
 use super::{App, Origin, Purpose};
 use crate::error::Error;
 use crate::sys::link::Link;
-use crate::sys::net::Socket;
 use crate::sys::pass_fd;
 use crate::sys::resolve::{Lookup, service_name};
 
@@ -52,7 +51,7 @@ impl App<'_> {
         let Some(dial) = &mut ports.dial else { return Ok(()) };
         let won = dial.attempt_ready(&mut self.reactor, self.console, number)?;
         let Some(Winner { socket, id, peer }) = won else { return Ok(()) };
-        let link = Link::Peer(Socket::connected(socket, self.transport));
+        let link = Link::Peer(socket);
         if ports.leads_through_proxies() {
             ports.dial = None;
             let (hops, deadline) = (ports.take_hops(), ports.deadline());

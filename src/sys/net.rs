@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::netdevice::name_to_index;
 use rustix::net::sockopt::{
     set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, socket_error,
@@ -194,23 +195,41 @@ pub(super) fn begin(
     }
 }
 
-/// What has become of a connection that was begun: `None` while it is still under way.
+/// What has become of a connection that was begun.
+#[derive(Debug)]
+pub enum Standing {
+    /// It is still under way.
+    UnderWay,
+    /// It stands.
+    Connected,
+    /// It stood, and the peer has reset it. What the peer had sent before can be read.
+    Reset(io::Error),
+}
+
+/// What has become of a connection that was begun.
 ///
 /// The order matters: the pending error first, which asking for it clears, then the peer's address,
 /// which there is none of before the handshake is over.
 ///
 /// # Errors
 /// Why there is no connection: `ConnectionRefused`, `TimedOut` and so on.
-pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Option<Address>> {
-    socket_error(socket)??;
+pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Standing> {
+    match socket_error(socket)? {
+        Ok(()) => {}
+        // A handshake that failed has brought no bytes.
+        Err(error) if error == Errno::CONNRESET && socket.waiting() > 0 => {
+            return Ok(Standing::Reset(error.into()));
+        }
+        Err(error) => return Err(error.into()),
+    }
     // Through mio, which wants to know if this was a false alarm.
     let peer = socket.call(|fd| match getpeername(fd) {
-        Err(rustix::io::Errno::NOTCONN) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(Errno::NOTCONN) => Err(io::ErrorKind::WouldBlock.into()),
         answer => Ok(answer?),
     });
     let peer = match peer {
         Ok(peer) => Address::from(peer),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Standing::UnderWay),
         Err(error) => return Err(error),
     };
     // TCP lets a socket connect to itself when the kernel picks the destination as source port.
@@ -218,7 +237,7 @@ pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Option<Add
     if is_tcp && local_address(socket).is_ok_and(|local| local == peer) {
         return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
     }
-    Ok(Some(peer))
+    Ok(Standing::Connected)
 }
 
 /// Binds and, where the transport has connections, listens. With `shared`, other sockets may use the
@@ -324,7 +343,7 @@ pub struct Socket {
     boundaries: Boundaries,
     /// Datagrams of others, which came before the socket was connected, are thrown away.
     only_from: Option<Box<SocketAddrAny>>,
-    /// An error that the kernel has told of while datagrams were still to be read.
+    /// An error that the kernel has told of while something was still to be read.
     refusal: Option<io::Error>,
 }
 
@@ -333,6 +352,12 @@ impl Socket {
     #[must_use]
     pub fn connected(polled: Polled, transport: Transport) -> Self {
         Self { polled, boundaries: transport.boundaries(), only_from: None, refusal: None }
+    }
+
+    /// A socket whose peer has reset the connection, with something left to be read.
+    #[must_use]
+    pub fn reset(polled: Polled, transport: Transport, error: io::Error) -> Self {
+        Self { refusal: Some(error), ..Self::connected(polled, transport) }
     }
 
     /// A bound datagram socket that is to hear and answer this sender alone.
@@ -402,7 +427,10 @@ impl Socket {
 impl ByteSource for Socket {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
         if self.boundaries != Boundaries::Datagrams {
-            return self.read(into);
+            return match self.read(into)? {
+                Attempt::Ended => self.refusal.take().map_or(Ok(Attempt::Ended), Err),
+                attempt => Ok(attempt),
+            };
         }
         // The kernel tells of a refusal before it hands out what came before it; we tell behind it.
         let mut attempt = self.read(into);
@@ -426,7 +454,7 @@ impl ByteSource for Socket {
         match Side::Polled(&self.polled).splice_into(pipe, most)? {
             // In front of urgent data with an end of file behind it, the kernel says that this is the end.
             Spliced::Ended => Ok(match self.try_peek(&mut [0])? {
-                Attempt::Ended => Spliced::Ended,
+                Attempt::Ended => self.refusal.take().map_or(Ok(Spliced::Ended), Err)?,
                 Attempt::Blocked => Spliced::Blocked,
                 Attempt::Moved(_) => Spliced::Refused,
             }),

@@ -8,7 +8,9 @@ use std::time::Duration;
 use rustix::pipe::fcntl_setpipe_size;
 use socket2::SockRef;
 
-use crate::support::{Finished, Nc, Noise, Role, assert_same, fill, kernel, noise, watch};
+use crate::support::{Finished, Nc, Noise, Role, Server, assert_same, fill, kernel, noise, watch};
+
+use crate::support::strace::Trace;
 
 #[test]
 fn what_arrived_before_a_reset_is_delivered() {
@@ -173,4 +175,19 @@ fn assert_one_complaint(end: &Finished) {
     let reset = end.stderr.contains("Connection reset by peer");
     let word = if reset { "Connection reset by peer" } else { "Broken pipe" };
     end.complained_once_of(word);
+}
+
+/// What a peer sends before it resets arrives, however early the reset comes.
+#[test]
+#[ignore = "needs strace"]
+fn last_words_arrive_though_the_reset_comes_before_we_look() {
+    let server = Server::start();
+    let nc = Nc::new(format!("-d 127.0.0.1 {}", server.port()));
+    let (nc, _trace) = Trace::interfering(nc, "connect", "delay_exit=1000000");
+    let nc = nc.start();
+    let mut peer = server.accepts();
+    peer.sends(b"last words\n");
+    peer.is_acknowledged();
+    peer.resets();
+    nc.ends().showed(b"last words\n").exits(1).complained_once_of("Connection reset by peer");
 }

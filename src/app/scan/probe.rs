@@ -21,7 +21,7 @@ use crate::proto;
 use crate::reactor::Readiness;
 use crate::session::{Denial, End, Gates, Hops, Policy, Session, Turn};
 use crate::sys::link::Link;
-use crate::sys::net::{Socket, Transport, connected};
+use crate::sys::net::{Socket, Standing, Transport, connected};
 use crate::sys::polled::Polled;
 use crate::sys::stdio::{Input, Output};
 
@@ -275,8 +275,11 @@ impl Probe {
         // Also when time is up: where we were the slow ones, the answer is there.
         if ready.intersects(Readiness::WRITE) || self.is_late(now) {
             match connected(&socket, orders.transport) {
-                Ok(Some(_)) => return self.connected(link(socket), now, orders),
-                Ok(None) => {}
+                // Reset or not, it was made.
+                Ok(Standing::Connected | Standing::Reset(_)) => {
+                    return self.connected(link(socket), now, orders);
+                }
+                Ok(Standing::UnderWay) => {}
                 Err(error) => return over(Some(link(socket)), Verdict::failed(&error)),
             }
         }
