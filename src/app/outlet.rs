@@ -36,6 +36,11 @@ impl Outlet {
         self.output.is_terminal()
     }
 
+    /// See [`Output::columns`].
+    pub(super) fn columns(&self) -> Option<usize> {
+        self.output.columns()
+    }
+
     /// Appends text, full or not.
     pub(super) fn push(&mut self, text: &[u8]) {
         self.waiting.extend_from_slice(text);

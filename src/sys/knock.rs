@@ -9,7 +9,7 @@
 
 use std::io;
 
-use socket2::{Domain, SockAddr, Socket};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::address::Address;
 use super::net::{Begun, DialError, Transport, begin, prepare};
@@ -74,8 +74,12 @@ impl Knocker {
                 Haste::Patient => Ok(Knock::Pending(Polled::new(socket.into()))),
                 Haste::Hasty => Ok(self.ask_again(socket, &to)),
             },
-            Err(DialError::Connect(error)) if is_want_of_ports(&error) => {
+            Err(DialError::Connect(error)) if is_want(&error, &to) => {
                 Err(DialError::Connect(error))
+            }
+            // IP has no queue that could be full: there is no local port left, udp(7).
+            Err(DialError::Busy) if to.as_socket().is_some() => {
+                Err(DialError::Connect(io::Error::from_raw_os_error(libc::EAGAIN)))
             }
             Err(DialError::Connect(error)) => Ok(Knock::Refused(error)),
             Err(error @ (DialError::Bind(_) | DialError::Option(_) | DialError::Busy)) => {
@@ -91,8 +95,10 @@ impl Knocker {
                 self.spare.push((to.domain(), socket));
                 Knock::Refused(error)
             }
-            // EALREADY: it takes its time. EISCONN, or anything else: the event will tell that too.
-            Err(_) => Knock::Pending(Polled::new(socket.into())),
+            // It takes its time, or stands already: the event will tell.
+            Err(error) if is_under_way(&error) => Knock::Pending(Polled::new(socket.into())),
+            // Having been told once, the error is gone from the socket. No event would tell it again.
+            Err(error) => Knock::Refused(error),
         }
     }
 
@@ -102,7 +108,23 @@ impl Knocker {
     }
 }
 
-/// connect(2) has run out of local ports, which is not the destination's doing.
-fn is_want_of_ports(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable
+fn is_under_way(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    matches!(errno, Some(libc::EALREADY | libc::EINPROGRESS | libc::EISCONN | libc::EINTR))
+}
+
+/// connect(2) has run out of memory or local ports, which is not the destination's doing.
+fn is_want(error: &io::Error, to: &SockAddr) -> bool {
+    match error.raw_os_error() {
+        Some(libc::ENOBUFS | libc::ENOMEM) => true,
+        Some(libc::EADDRNOTAVAIL) => has_local_address(to),
+        Some(_) | None => false,
+    }
+}
+
+/// Whether there is an address to reach this destination from. Where IPv6 is switched off there is none,
+/// and the errno is the one for want of ports. A datagram socket tells which, and sends nothing.
+fn has_local_address(to: &SockAddr) -> bool {
+    let asked = Socket::new(to.domain(), Type::DGRAM, None).and_then(|socket| socket.connect(to));
+    !asked.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
 }

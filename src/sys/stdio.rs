@@ -23,7 +23,7 @@ use rustix::io::{Errno, ReadWriteFlags, fcntl_dupfd_cloexec, preadv2, pwritev2, 
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use rustix::process::getsid;
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
-use rustix::termios::{isatty, tcgetsid};
+use rustix::termios::{isatty, tcgetsid, tcgetwinsize};
 
 use super::polled::{Polled, ready_now};
 use super::zerocopy::{self, Side};
@@ -155,6 +155,18 @@ impl Output {
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.0.kind == Kind::Terminal
+    }
+
+    /// How many characters a line of the terminal takes, if it is one and says so.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        let size = match &self.0.channel {
+            Channel::Polled(source, _) | Channel::Socket(source) => tcgetwinsize(source),
+            Channel::Ready(fd) => tcgetwinsize(fd),
+            Channel::Nowhere => return None,
+        };
+        let size = size.ok()?;
+        Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
     }
 
     /// An output that takes everything and keeps nothing.

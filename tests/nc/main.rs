@@ -113,6 +113,9 @@ mod scan_proxy;
 /// Scans beside those of `nc.openbsd`.
 mod scan_real;
 
+/// Scans that run short of something.
+mod scan_scarce;
+
 /// `-uz`.
 mod scan_udp;
 

@@ -123,6 +123,32 @@ fn every_change_has_its_line() {
     nc.ends().exits(0).said(&told);
 }
 
+/// However often others are asked again in the meantime.
+#[test]
+fn every_port_has_its_first_turn() {
+    let ports = Ports::reserve(3);
+    let closed = [refused(ports.at(0)), refused(ports.at(1))];
+    let found = open(ports.opens(2));
+    for options in ["--rate 10 --every 50ms", "--max-parallelism 1 --every 1ms -i 20ms"] {
+        let args = format!("-zv {options} --wait-until-open 1s 127.0.0.1 {}", ports.range());
+        let told = closed.concat() + &found + "nc: 2 of 3 ports did not open in time\n";
+        Nc::new(args).start().ends().exits(1).said(&told);
+    }
+}
+
+/// Nothing has to wait for its turn to be told.
+#[test]
+fn however_many_there_are_all_are_asked() {
+    let ports = Ports::reserve(2);
+    let (closed, found) = (ports.at(0), ports.opens(1));
+    let many = format!("{closed} ").repeat(17_000);
+    let args = format!("-zv --wait-until-open 1s --every 60s 127.0.0.1 {many} {found}");
+    let end = Nc::new(args).start().ends();
+    end.exits(1);
+    assert!(end.stderr.contains(&open(found)), "never asked");
+    assert!(end.stderr.ends_with("nc: 17000 of 17001 ports did not open in time\n"));
+}
+
 /// All of them, but not all at the same time.
 #[test]
 fn once_seen_open_is_enough() {

@@ -94,6 +94,8 @@ pub(super) struct Scan {
     knocker: Knocker,
     probes: Probes,
     ledger: Ledger<Answer>,
+    /// Bytes in the ledger that destinations have said.
+    heard: usize,
     watch: Option<Watch>,
     tally: Tally,
     reporter: Reporter,
@@ -135,6 +137,10 @@ impl Scan {
         };
         // Two sockets cannot hold the same local port.
         let parallelism = if has_local_port { Some(NonZeroUsize::MIN) } else { wanted.parallelism };
+        let parallelism = match wanted.banner {
+            Some(each) => parallelism.into_iter().chain(NonZeroUsize::new(HEARD / each)).min(),
+            None => parallelism,
+        };
         let window = Window::new(parallelism, wanted.interval, wanted.rate);
         let haste = if window.is_strict() || ports.len() <= SHORT_SCAN {
             Haste::Patient
@@ -160,10 +166,11 @@ impl Scan {
             knocker: Knocker::new(job.transport, job.options.clone(), haste),
             probes: Probes::default(),
             ledger: Ledger::new(),
+            heard: 0,
             watch,
             tally: Tally::default(),
             reporter: Reporter::new(wanted, job.transport, job.lookup),
-            voice: Voice::new(began),
+            voice: Voice::new(began, has_payload(wanted)),
             starter,
             pause: None,
             began,
@@ -174,7 +181,11 @@ impl Scan {
             reactor.set_timer(watch.until, AppAlarm::Scan(Alarm::VigilOver));
         }
         reactor.set_timer(began + GRACE, AppAlarm::Scan(Alarm::Redraw));
-        scan.resolve(reactor, console);
+        // Before probes take all the descriptors.
+        match scan.voice.open(reactor) {
+            Ok(()) => scan.resolve(reactor, console),
+            Err(unheard) => scan.give_up(reactor, unheard),
+        }
         reactor.requeue(starter);
         scan
     }
@@ -275,6 +286,10 @@ impl Scan {
         if let Err(unheard) = self.voice.flush(reactor) {
             self.give_up(reactor, unheard);
         }
+        let goes_on = matches!(self.course, Course::On);
+        if goes_on && self.voice.is_unread() && self.is_decided() {
+            self.give_up(reactor, Unheard::ReaderGone);
+        }
         // Readers that took all of it at once make no event.
         if was_full && !self.voice.is_full() {
             reactor.requeue(self.starter);
@@ -297,15 +312,35 @@ impl Scan {
         }
     }
 
+    /// Whatever the others turn out to be, the exit status will not change.
+    fn is_decided(&self) -> bool {
+        let successes = self.tally.successes();
+        match (&self.watch, self.wanted.goal) {
+            (Some(_), _) => false,
+            (None, ScanGoal::Any) => successes > 0,
+            (None, ScanGoal::All) => successes < self.tally.total(),
+        }
+    }
+
     fn next_number(&mut self) -> Option<usize> {
+        // Nothing waits for its turn here, and those that are asked again and again would keep the
+        // others from being asked at all.
+        if self.watch.is_some() {
+            return self.fresh_number(true).or_else(|| self.again.pop_front());
+        }
         if let Some(number) = self.again.pop_front() {
             return Some(number);
         }
-        let number = self.next;
-        let is_near = number < self.ledger.taken() + AHEAD;
-        (number < self.ports.len() && is_near).then(|| {
+        let is_next = self.next == self.ledger.taken();
+        let is_near = self.next < self.ledger.taken() + AHEAD && self.heard < HEARD;
+        self.fresh_number(is_next || is_near)
+    }
+
+    /// One that has not been asked.
+    fn fresh_number(&mut self, may_be: bool) -> Option<usize> {
+        (may_be && self.next < self.ports.len()).then(|| {
             self.next += 1;
-            number
+            self.next - 1
         })
     }
 
@@ -330,15 +365,17 @@ impl Scan {
                 Ok(Knock::Pending(socket)) => {
                     (Probe::connecting(socket, port, hops, deadline), Readiness::NONE)
                 }
+                Err(DialError::Bind(error) | DialError::Connect(error))
+                    if self.is_our_doing(&error) =>
+                {
+                    return self.put_off(number, &error);
+                }
                 Err(DialError::Busy) => (Probe::queueing(began, deadline), Readiness::NONE),
                 Err(DialError::Bind(error)) => {
                     return self.course = Course::Failed(Error::doing("bind failed")(error));
                 }
                 Err(DialError::Option(error)) => {
                     return self.course = Course::Failed(Error::message(error.to_string()));
-                }
-                Err(DialError::Connect(error)) if self.is_our_doing(&error) => {
-                    return self.put_off(number);
                 }
                 Ok(Knock::Refused(error)) | Err(DialError::Connect(error)) => {
                     let verdict = Verdict::failed(&error);
@@ -355,7 +392,7 @@ impl Scan {
                     let step = (Verdict::failed(&error), None);
                     self.conclude(reactor, console, live, step, reactor.clock());
                 }
-                Err(_) => self.put_off(number),
+                Err(lost) => self.put_off(number, &lost.1),
             };
         }
         self.found(reactor, console, number, Answer { findings, heard: None });
@@ -385,8 +422,13 @@ impl Scan {
     }
 
     /// Has a destination wait until a probe is over, and so many be the limit.
-    fn put_off(&mut self, number: usize) {
-        self.window.shrink_to(self.probes.len());
+    fn put_off(&mut self, number: usize, why: &io::Error) {
+        let under_way = self.probes.len();
+        if why.raw_os_error() == Some(libc::EMFILE) {
+            self.window.shrink_for_good(under_way);
+        } else {
+            self.window.shrink_to(under_way);
+        }
         self.again.push_front(number);
     }
 
@@ -401,6 +443,7 @@ impl Scan {
                 self.begin(reactor, console, attempt);
             }
             Some(Left::Over(live, verdict, heard)) => {
+                self.window.grow();
                 self.conclude(reactor, console, live, (verdict, heard), now);
             }
         }
@@ -434,7 +477,10 @@ impl Scan {
 
     /// There is an answer.
     fn found(&mut self, reactor: &mut Loop, console: &Console, number: usize, answer: Answer) {
-        let Some(watch) = &mut self.watch else { return self.ledger.enter(number, answer) };
+        let Some(watch) = &mut self.watch else {
+            self.heard += answer.heard.as_ref().map_or(0, Vec::len);
+            return self.ledger.enter(number, answer);
+        };
         let state = answer.state();
         if watch.is_news(number, state) {
             let lines = self.reporter.lines(&answer, self.ports[number], &self.targets, console);
@@ -491,6 +537,7 @@ impl Scan {
             let Some(answer) = self.ledger.take() else { break };
             let (port, targets) = (self.ports[number], &self.targets);
             self.tally.add(answer.state());
+            self.heard = self.heard.saturating_sub(answer.heard.as_ref().map_or(0, Vec::len));
             let lines = match self.watch {
                 None => self.reporter.lines(&answer, port, targets, console),
                 // Told when it was news.
@@ -537,6 +584,7 @@ impl Scan {
     /// Nobody hears what would be found out.
     fn give_up(&mut self, reactor: &mut Loop, unheard: Unheard) {
         self.probes.take_all(reactor);
+        self.voice.fall_silent(reactor);
         self.course = match unheard {
             Unheard::ReaderGone => Course::Unheard,
             Unheard::Broken(which, error) => Course::Failed(Error::doing(which)(error)),
@@ -562,13 +610,26 @@ impl Attempt {
     }
 }
 
-/// There are no descriptors, no memory or no local ports for one more socket. connect(2) says the last
-/// with an errno that its destination cannot cause.
+/// There are no descriptors, no memory or no local ports for one more socket. The last has three names:
+/// bind(2) to a local address says `EADDRINUSE`, connect(2) `EADDRNOTAVAIL`, and over UDP `EAGAIN`.
 fn is_scarcity(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL)
+        Some(
+            libc::EMFILE
+                | libc::ENFILE
+                | libc::ENOBUFS
+                | libc::ENOMEM
+                | libc::EADDRINUSE
+                | libc::EADDRNOTAVAIL
+                | libc::EAGAIN
+        )
     )
+}
+
+/// Something is told on stdout.
+fn has_payload(wanted: &job::Scan) -> bool {
+    wanted.tell.json || wanted.banner.is_some()
 }
 
 /// Probes that begin in one turn, before answers that have come in the meantime are looked at.
@@ -576,6 +637,10 @@ const STARTS_PER_TURN: usize = 128;
 
 /// Answers that wait for one before them, at most: with what each costs, 2 MiB.
 const AHEAD: usize = 16_384;
+
+/// Bytes that destinations have said and that wait for their turn, and as many that probes under way may
+/// hold.
+const HEARD: usize = 2 * 1024 * 1024;
 
 /// So few ports are probed as the manual of connect(2) has it, for those who watch with strace; in a
 /// longer list nobody would follow, and haste pays (see [`Haste`]).

@@ -374,8 +374,10 @@ impl Probe {
                 (Some(question), _) => question,
                 (None, port) => proto::question(port.unwrap_or(0)),
             };
-            // What does not fit into the socket now is as good as lost on the way.
-            if let Err(error) = socket.try_write(question) {
+            // What does not fit into the socket or the device now is as good as lost on the way.
+            if let Err(error) = socket.try_write(question)
+                && error.raw_os_error() != Some(libc::ENOBUFS)
+            {
                 return over(Some(Link::Peer(socket)), Verdict::Bounced(errno(&error)));
             }
         }
@@ -404,6 +406,8 @@ impl Probe {
             }
         }
         if has_ended || heard.len() == most {
+            // Many may have to wait for their turn.
+            heard.shrink_to_fit();
             let heard = Some(heard).filter(|heard| !heard.is_empty());
             return (Stage::Over(Some(link)), Some(Step::Over(Verdict::Open, heard)));
         }

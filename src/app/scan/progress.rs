@@ -23,12 +23,18 @@ impl Progress {
         Self { began, shown: false }
     }
 
-    /// What draws the line, over the one that is there.
-    pub(super) fn draw(&mut self, now: Instant, standing: Standing) -> String {
+    /// What draws the line, over the one that is there. A terminal of so few columns gets less of it: what
+    /// is broken into two lines cannot be drawn over.
+    pub(super) fn draw(
+        &mut self,
+        now: Instant,
+        standing: Standing,
+        columns: Option<usize>,
+    ) -> String {
         self.shown = true;
         let Standing { done, of, until } = standing;
         let spent = now.saturating_duration_since(self.began);
-        let words = if let Some(until) = until {
+        let mut words = if let Some(until) = until {
             let left = until.saturating_duration_since(now);
             format!("{done} of {of} ports open, {} s left", rounded_up(left))
         } else {
@@ -37,6 +43,8 @@ impl Progress {
             let left = left.map(|left| format!(", {left} s left")).unwrap_or_default();
             format!("{done} of {of} ports, {rate}/s{left}")
         };
+        // In ASCII throughout. The cursor needs a column too.
+        words.truncate(columns.map_or(usize::MAX, |columns| columns.saturating_sub(1)));
         format!("\r{words}{ERASE_TO_END}")
     }
 
@@ -73,7 +81,7 @@ mod tests {
     fn it_tells_how_many_how_fast_and_how_long() {
         let mut progress = Progress::new(epoch());
         let now = epoch() + Duration::from_secs(2);
-        let mut drawn = |done| progress.draw(now, Standing { done, of: 100, until: None });
+        let mut drawn = |done| progress.draw(now, Standing { done, of: 100, until: None }, None);
         assert_eq!(drawn(40), "\r40 of 100 ports, 20/s, 3 s left\x1b[K");
         assert_eq!(drawn(100), "\r100 of 100 ports, 50/s\x1b[K");
         assert_eq!(drawn(0), "\r0 of 100 ports, 0/s\x1b[K");
@@ -82,15 +90,25 @@ mod tests {
     #[test]
     fn somebody_who_waits_is_told_for_how_long() {
         let until = Some(epoch() + Duration::from_millis(2500));
-        let drawn = Progress::new(epoch()).draw(epoch(), Standing { done: 1, of: 2, until });
+        let drawn = Progress::new(epoch()).draw(epoch(), Standing { done: 1, of: 2, until }, None);
         assert_eq!(drawn, "\r1 of 2 ports open, 3 s left\x1b[K");
+    }
+
+    #[test]
+    fn it_never_fills_a_line() {
+        let standing = Standing { done: 0, of: 1, until: None };
+        let mut progress = Progress::new(epoch());
+        let mut drawn = |columns| progress.draw(epoch(), standing, Some(columns));
+        assert_eq!(drawn(10), "\r0 of 1 po\x1b[K");
+        assert_eq!(drawn(1), "\r\x1b[K");
+        assert_eq!(drawn(80), "\r0 of 1 ports, 0/s\x1b[K");
     }
 
     #[test]
     fn what_was_drawn_is_erased_once() {
         let mut progress = Progress::new(epoch());
         assert_eq!(progress.erase(), "");
-        progress.draw(epoch(), Standing { done: 0, of: 1, until: None });
+        progress.draw(epoch(), Standing { done: 0, of: 1, until: None }, None);
         assert_eq!(progress.erase(), "\r\x1b[K");
         assert_eq!(progress.erase(), "");
     }

@@ -18,20 +18,45 @@ pub(super) struct Voice {
     stderr: Option<Outlet>,
     stdout: Option<Outlet>,
     progress: Progress,
+    /// Results are told on stdout.
+    has_payload: bool,
+    /// Who read stderr has left.
+    is_deaf: bool,
 }
 
 /// Why nothing can be told any more.
 #[derive(Debug)]
 pub(super) enum Unheard {
-    /// Who read stderr or stdout has left.
+    /// Who read it has left.
     ReaderGone,
     /// stderr or stdout cannot be written: its name, and why.
     Broken(&'static str, io::Error),
 }
 
 impl Voice {
-    pub(super) fn new(began: Instant) -> Self {
-        Self { stderr: None, stdout: None, progress: Progress::new(began) }
+    pub(super) fn new(began: Instant, has_payload: bool) -> Self {
+        let progress = Progress::new(began);
+        Self { stderr: None, stdout: None, progress, has_payload, is_deaf: false }
+    }
+
+    /// Takes the descriptors that will be needed, while there are some.
+    pub(super) fn open(&mut self, reactor: &mut Loop) -> Result<(), Unheard> {
+        opened(&mut self.stderr, reactor, Part::Stderr)?;
+        if self.has_payload {
+            opened(&mut self.stdout, reactor, Part::Stdout)?;
+        }
+        Ok(())
+    }
+
+    /// Nobody reads any results, and the exit status is all that is left of a scan.
+    pub(super) fn is_unread(&self) -> bool {
+        self.is_deaf && !self.has_payload
+    }
+
+    /// Leaves nothing behind on a terminal: there will be no more words.
+    pub(super) fn fall_silent(&mut self, reactor: &mut Loop) {
+        self.erase_progress();
+        self.flush_stderr(reactor);
     }
 
     /// Says something on stderr, on stdout, or on both. Where both are one terminal, words come out in
@@ -53,7 +78,7 @@ impl Voice {
             if lines.is_empty() {
                 self.erase_progress();
             }
-            self.flush_stderr(reactor)?;
+            self.flush_stderr(reactor);
             opened(&mut self.stdout, reactor, Part::Stdout)?.push(payload.as_bytes());
         }
         Ok(())
@@ -71,7 +96,7 @@ impl Voice {
 
     /// Has the readers take what they take now.
     pub(super) fn flush(&mut self, reactor: &mut Loop) -> Result<(), Unheard> {
-        self.flush_stderr(reactor)?;
+        self.flush_stderr(reactor);
         self.flush_stdout(reactor)
     }
 
@@ -83,7 +108,7 @@ impl Voice {
             return Ok(false);
         }
         if stderr.is_empty() {
-            stderr.push(self.progress.draw(now, standing).as_bytes());
+            stderr.push(self.progress.draw(now, standing, stderr.columns()).as_bytes());
         }
         Ok(true)
     }
@@ -96,13 +121,10 @@ impl Voice {
         }
     }
 
-    fn flush_stderr(&mut self, reactor: &mut Loop) -> Result<(), Unheard> {
-        match self.stderr.as_mut().map(|stderr| stderr.flush(reactor)) {
-            Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Err(Unheard::ReaderGone)
-            }
-            // Whatever else is wrong with it, there is nowhere to say so.
-            Some(Ok(()) | Err(_)) | None => Ok(()),
+    /// Whatever is wrong with stderr, there is nowhere to say so. What was to be said there is dropped.
+    fn flush_stderr(&mut self, reactor: &mut Loop) {
+        if let Some(Err(error)) = self.stderr.as_mut().map(|stderr| stderr.flush(reactor)) {
+            self.is_deaf |= error.kind() == io::ErrorKind::BrokenPipe;
         }
     }
 

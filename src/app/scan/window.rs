@@ -12,6 +12,8 @@ use rustix::process::{Resource, getrlimit};
 #[derive(Debug)]
 pub(super) struct Window {
     limit: usize,
+    /// What the limit may grow to again.
+    most: usize,
     /// From the beginning of one probe to that of the next.
     gap: Duration,
     /// When the next may begin; `None`: at any time.
@@ -42,9 +44,9 @@ impl Window {
             None => usize::MAX,
         };
         let most = descriptors.saturating_sub(RESERVED).max(1);
-        let limit = parallelism.map_or(MOST, NonZeroUsize::get).min(most);
+        let most = parallelism.map_or(MOST, NonZeroUsize::get).min(most);
         let rate = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.get());
-        Self { limit, gap: rate.max(interval.unwrap_or_default()), next: None }
+        Self { limit: most, most, gap: rate.max(interval.unwrap_or_default()), next: None }
     }
 
     /// Whether another probe may begin beside so many.
@@ -65,9 +67,22 @@ impl Window {
         }
     }
 
-    /// One more than so many was too much.
+    /// One more than so many was too much for now.
     pub(super) fn shrink_to(&mut self, under_way: usize) {
-        self.limit = under_way.max(1);
+        self.limit = under_way.clamp(1, self.most);
+    }
+
+    /// One more than so many will always be too much: there are no more descriptors. Other things need
+    /// some too.
+    pub(super) fn shrink_for_good(&mut self, under_way: usize) {
+        let spare = SPARE.min(under_way / 4);
+        self.most = (under_way - spare).clamp(1, self.most);
+        self.limit = self.most;
+    }
+
+    /// A probe is over. What was short a moment ago may be there again.
+    pub(super) fn grow(&mut self) {
+        self.limit = (self.limit + 1).min(self.most);
     }
 
     /// Only one probe at a time.
@@ -82,6 +97,10 @@ const MOST: usize = 1024;
 
 /// Descriptors for everything else: three standard ones, the poller, files that names are looked up in.
 const RESERVED: usize = 16;
+
+/// Descriptors that are left to everything else where the limit turned out to be lower, if there are many:
+/// for a file that names are looked up in, and one more.
+const SPARE: usize = 2;
 
 /// See [`Window::began`]. `epoll_wait(2)` waits for whole milliseconds, rounded up.
 const TICK: Duration = Duration::from_millis(2);
@@ -129,6 +148,22 @@ mod tests {
         window.shrink_to(0);
         assert_eq!(window.admits(0, epoch()), Admission::Now);
         assert!(window.is_strict());
+    }
+
+    #[test]
+    fn a_window_that_has_shrunk_grows_again_but_not_beyond_what_there_is() {
+        let mut window = window(4, 0, 0);
+        window.shrink_to(1);
+        for under_way in [1, 2, 3] {
+            assert_eq!(window.admits(under_way, epoch()), Admission::Full);
+            window.grow();
+            assert_eq!(window.admits(under_way, epoch()), Admission::Now);
+        }
+        window.grow();
+        assert_eq!(window.admits(4, epoch()), Admission::Full);
+        window.shrink_for_good(4);
+        window.grow();
+        assert_eq!(window.admits(3, epoch()), Admission::Full);
     }
 
     #[test]
