@@ -1,0 +1,135 @@
+//! From an answer to the words that are told, in order and as far as somebody reads them.
+
+use super::probe::Verdict;
+use super::progress::{REDRAW, Standing};
+use super::report::{Answer, State};
+use super::voice::Unheard;
+use super::{Alarm, Course, Scan};
+use crate::app::job::Lines;
+use crate::app::notice::Console;
+use crate::app::{Alarm as AppAlarm, Loop};
+use crate::error::Error;
+
+impl Scan {
+    /// There is an answer.
+    pub(super) fn found(
+        &mut self,
+        reactor: &mut Loop,
+        console: &Console,
+        number: usize,
+        answer: Answer,
+    ) {
+        let Some(watch) = &mut self.watch else {
+            self.heard += answer.heard.as_ref().map_or(0, Vec::len);
+            return self.ledger.enter(number, answer);
+        };
+        let state = answer.state();
+        if watch.is_news(number, state) {
+            let lines = self.reporter.lines(&answer, self.ports[number], &self.targets, console);
+            self.say(reactor, &lines, "");
+        }
+        let Some(watch) = &mut self.watch else { return };
+        // Silence is no sign that somebody is there.
+        if state == State::Open {
+            self.ledger.enter(number, answer);
+        } else {
+            let at = watch.next_probe(&answer, reactor.now());
+            watch.keep(number, answer);
+            reactor.set_timer(at, AppAlarm::Scan(Alarm::Again(number)));
+        }
+    }
+
+    /// Time is up for those that were to open.
+    pub(super) fn end_vigil(&mut self, reactor: &mut Loop, console: &Console) {
+        for mut live in self.probes.take_all(reactor) {
+            // Open, and only its first words are still awaited.
+            if let Some(heard) = live.probe.heard().map(<[u8]>::to_vec) {
+                let finding = live.finding(Verdict::Open, reactor.now());
+                live.findings.push(finding);
+                let answer = Answer { findings: live.findings, heard: Some(heard) };
+                self.found(reactor, console, live.number, answer);
+            }
+        }
+        let Some(watch) = &mut self.watch else { return };
+        self.again.clear();
+        self.next = self.ports.len();
+        let mut missing = 0;
+        for number in self.ledger.gaps(self.ports.len()) {
+            self.ledger.enter(number, watch.give_up(number));
+            missing += 1;
+        }
+        if missing > 0 && self.wanted.tell.lines > Lines::None {
+            let of = self.ports.len();
+            let line = match of {
+                1 => "the port did not open in time".to_owned(),
+                _ => format!("{missing} of {of} ports did not open in time"),
+            };
+            let line = console.complaint(&line);
+            self.say(reactor, &(line + "\n"), "");
+        }
+    }
+
+    /// Tells what has been found out, in order, as far as its readers follow.
+    pub(super) fn tell(&mut self, reactor: &mut Loop, console: &Console) {
+        if matches!(self.course, Course::Told | Course::Unheard) {
+            return;
+        }
+        while !self.voice.is_full() {
+            let number = self.ledger.taken();
+            let Some(answer) = self.ledger.take() else { break };
+            let (port, targets) = (self.ports[number], &self.targets);
+            self.tally.add(answer.state());
+            self.heard = self.heard.saturating_sub(answer.heard.as_ref().map_or(0, Vec::len));
+            let lines = match self.watch {
+                None => self.reporter.lines(&answer, port, targets, console),
+                // Told when it was news.
+                Some(_) => String::new(),
+            };
+            let payload = self.reporter.payload(&answer, port, targets);
+            self.say(reactor, &lines, &payload);
+        }
+        if self.ledger.taken() == self.ports.len() && matches!(self.course, Course::On) {
+            let took = reactor.clock().saturating_duration_since(self.began);
+            let summary = self.reporter.summary(&self.tally, took, console);
+            self.voice.erase_progress();
+            self.course = Course::Told;
+            self.say(reactor, &summary, "");
+        }
+    }
+
+    pub(super) fn redraw(&mut self, reactor: &mut Loop) {
+        let Course::On = self.course else { return };
+        let standing = Standing {
+            done: match self.watch {
+                None => self.ledger.taken(),
+                Some(_) => self.ledger.entered(),
+            },
+            of: self.ports.len(),
+            until: self.watch.as_ref().map(|watch| watch.until),
+        };
+        match self.voice.draw(reactor, standing) {
+            Ok(true) => {
+                let at = reactor.now() + REDRAW;
+                reactor.set_timer(at, AppAlarm::Scan(Alarm::Redraw));
+            }
+            Ok(false) => {}
+            Err(unheard) => self.give_up(reactor, unheard),
+        }
+    }
+
+    pub(super) fn say(&mut self, reactor: &mut Loop, lines: &str, payload: &str) {
+        if let Err(unheard) = self.voice.say(reactor, lines, payload) {
+            self.give_up(reactor, unheard);
+        }
+    }
+
+    /// Nobody hears what would be found out.
+    pub(super) fn give_up(&mut self, reactor: &mut Loop, unheard: Unheard) {
+        self.probes.take_all(reactor);
+        self.voice.fall_silent(reactor);
+        self.course = match unheard {
+            Unheard::ReaderGone => Course::Unheard,
+            Unheard::Broken(which, error) => Course::Failed(Error::doing(which)(error)),
+        };
+    }
+}
