@@ -8,6 +8,10 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     tell_cargo("rerun-if-changed=build.rs");
     let is = |name, value: &str| env::var(name).is_ok_and(|set| set == value);
+    if is("PROFILE", "release") && env::var_os("CARGO_FEATURE_MISTAKES").is_some() {
+        let why = "the feature `mistakes` makes a program that fails, and is for debug builds only";
+        return Err(io::Error::other(why));
+    }
     // Tests unwind, debuggers and profilers read the tables: they stay wherever there is debug info.
     if !(is("PROFILE", "release") && is("DEBUG", "false") && is("CARGO_CFG_TARGET_OS", "linux")) {
         return Ok(());

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 /// Each module with those it may use. What stands on the same line does not know its neighbours.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("mistakes", &[]),
     ("error", &[]),
-    ("nonblock", &[]),
-    ("reactor", &[]),
-    ("sys", &["error", "nonblock"]),
-    ("flow", &["nonblock"]),
+    ("nonblock", &["mistakes"]),
+    ("reactor", &["mistakes"]),
+    ("sys", &["mistakes", "error", "nonblock"]),
+    ("flow", &["mistakes", "nonblock"]),
     ("proto", &["error"]),
-    ("session", &["error", "nonblock", "reactor", "flow", "proto"]),
-    ("app", &["error", "nonblock", "reactor", "sys", "flow", "proto", "session"]),
+    ("session", &["mistakes", "error", "nonblock", "reactor", "flow", "proto"]),
+    ("app", &["mistakes", "error", "nonblock", "reactor", "sys", "flow", "proto", "session"]),
     ("cli", &["error", "sys", "flow", "proto", "session", "app"]),
     ("main", &["error", "sys", "app", "cli"]),
 ];

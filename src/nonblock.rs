@@ -11,6 +11,7 @@ mod pipe;
 use std::io;
 use std::time::Instant;
 
+use crate::mistakes::{Mistake, made};
 pub use pipe::{PIPE, Pipe, PipeEnd, Spliced, Splicing, enlarge};
 
 /// What one nonblocking call did.
@@ -32,7 +33,7 @@ impl Attempt {
     pub fn to_read(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<Self> {
         loop {
             match read() {
-                Ok(0) => return Ok(Self::Ended),
+                Ok(0) if !made(Mistake::ZeroIsData) => return Ok(Self::Ended),
                 Ok(n) => return Ok(Self::Moved(n)),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Self::Blocked),

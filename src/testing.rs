@@ -24,6 +24,7 @@ impl ByteSource for Ended {
     }
 }
 
+// anchor: step
 /// One thing an end of a flow does when it is asked.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -38,6 +39,7 @@ pub(crate) enum Step {
     /// Will not be spliced; says nothing to a read or a write.
     Refuse,
 }
+// end: step
 
 /// An end of a flow that does what its script says and, when that is over, whatever it can.
 #[derive(Debug, Default)]

@@ -16,6 +16,7 @@ use log::debug;
 use mio::Interest;
 
 use super::{Alarm, Loop, Owner};
+use crate::mistakes::{Mistake, made};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
 use crate::sys::net;
@@ -114,6 +115,10 @@ impl Acceptor {
                     return Ok(Accepted::Vanished);
                 }
                 Err(error) if is_scarcity(&error) => {
+                    if made(Mistake::SpinOnEmfile) {
+                        self.look_again(reactor);
+                        break;
+                    }
                     debug!("accept: {error}, trying again in {RETRY:?}");
                     let timer = reactor.set_timer(reactor.now() + RETRY, Alarm::Accept);
                     self.enter(State::Starved(timer));

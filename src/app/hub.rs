@@ -19,6 +19,7 @@ use super::broadcast::{Broadcast, Share};
 use super::local::Local;
 use super::{Alarm, Loop, Owner};
 use crate::flow::{Framing, LARGEST_PAYLOAD};
+use crate::mistakes::{Mistake, made};
 use crate::nonblock::Attempt;
 use crate::reactor::{Key, Readiness, Slots, SourceId, TimerId};
 use crate::session::{End, Gates, Hops, Outcome, Policy, Report, Session, Turn};
@@ -271,7 +272,8 @@ impl Hub {
                 let readable = stdin.is_readable_at(live.position);
                 let local_in = if readable { Readiness::READABLE } else { Readiness::NONE };
                 let gates = Gates { net, local_in, local_out };
-                let turn = Turn { gates, now, budget: SHARED_BUDGET };
+                let budget = if made(Mistake::NoBudget) { usize::MAX } else { SHARED_BUDGET };
+                let turn = Turn { gates, now, budget };
                 if stdin.is_full() {
                     // Whatever this session does may make room: taking bytes, wanting no more, ending.
                     reactor.requeue(self.local.input_id);

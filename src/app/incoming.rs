@@ -8,6 +8,7 @@ use super::listen::{Opened, named};
 use super::notice::Notice;
 use super::{App, Keep, Listen, Origin, Owner};
 use crate::error::{Error, reason};
+use crate::mistakes::{Mistake, made};
 use crate::reactor::Readiness;
 use crate::sys::address::{Address, UnixName};
 use crate::sys::crowd::{Crowd, Reply};
@@ -89,6 +90,7 @@ impl App<'_> {
             };
             self.begin(Link::Peer(Socket::connected(socket, self.transport)), peer);
             match keep {
+                Keep::Open { .. } if made(Mistake::AcceptOnce) => return Ok(()),
                 Keep::Open { .. } => {}
                 // Closed now, so that the next client is refused, and not left in a queue that
                 // nobody will look at.

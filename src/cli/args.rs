@@ -22,6 +22,11 @@ pub(super) fn command(argv: &[OsString]) -> Command {
     define(&options().filter(|option| could_be_in(option, &typed)).collect::<Vec<_>>())
 }
 
+/// All that the help has.
+pub(super) fn whole_command() -> Command {
+    define(&help::options(help::TEXT).collect::<Vec<_>>())
+}
+
 fn define(options: &[Word]) -> Command {
     let operands = Arg::new(OPERANDS)
         .num_args(0..)

@@ -73,6 +73,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Error>
     parse_with(args, outside)
 }
 
+/// Every option that the help has, as clap is told of it, for what is made of it: completions for shells.
+/// The program itself never asks for all of them.
+#[must_use]
+pub fn command() -> clap::Command {
+    args::whole_command()
+}
+
 /// What only the world outside argv can answer.
 #[derive(Clone, Copy)]
 struct Outside<'a> {

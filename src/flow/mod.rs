@@ -34,6 +34,7 @@ use std::time::Instant;
 
 use log::{debug, trace};
 
+use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, Buffer, ByteSink, ByteSource, FIRST};
 pub use pace::Pace;
 pub use queue::{BUFFER, Framing, LARGEST, LARGEST_PAYLOAD, Queue};
@@ -338,6 +339,9 @@ impl Flow {
                 if step == Step::Read {
                     self.count_read();
                 }
+                let short = made(Mistake::ShortRead) && n < FIRST;
+                progress.blocked.source |= short;
+                ready.source &= !(short || made(Mistake::NoDrain));
             }
             Event::Given(n) => {
                 self.delivered += n as u64;
@@ -441,6 +445,7 @@ impl Flow {
         let (whole, ends_line) = (piece.len(), piece.ends_with(b"\n"));
         match sink.try_write(piece) {
             Ok(Attempt::Moved(n)) => {
+                let n = if made(Mistake::ShortWrite) { whole } else { n };
                 self.queue.consume(n);
                 if n == whole
                     && ends_line

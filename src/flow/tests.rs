@@ -126,6 +126,7 @@ fn an_unused_flow_is_finished_and_touches_nothing() {
     assert_eq!(source.steps.len(), 1);
 }
 
+// anchor: budget
 #[test]
 fn the_budget_bounds_what_is_read_and_says_so() {
     let mut source = Script::new([]).holding(vec![7; 3 * BUFFER]);
@@ -135,6 +136,7 @@ fn the_budget_bounds_what_is_read_and_says_so() {
     let moved = sink.bytes.len();
     assert!((BUFFER + 1..=2 * BUFFER).contains(&moved), "the read that spends it may go over");
 }
+// end: budget
 
 #[test]
 fn a_full_buffer_holds_the_source_back_without_a_word_about_it() {

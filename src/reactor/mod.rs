@@ -36,6 +36,8 @@ pub use slots::{Key, Slots};
 pub use timers::TimerId;
 use timers::Timers;
 
+use crate::mistakes::{Mistake, made};
+
 /// Names a registered source.
 pub type SourceId = Key;
 
@@ -216,7 +218,11 @@ impl<S: Copy, T> Reactor<S, T> {
         trace!("poll {timeout:?}, {} queued", self.queue.len());
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error)
+                if error.kind() == io::ErrorKind::Interrupted && !made(Mistake::FailOnEintr) =>
+            {
+                self.events.clear();
+            }
             Err(error) => return Err(error),
         }
         self.now = clock();

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use crate::mistakes::{Mistake, made};
+
 /// A set of readiness bits.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Readiness(u8);
@@ -58,7 +60,7 @@ impl From<&mio::event::Event> for Readiness {
         let bit = |set: bool, bit: Self| if set { bit } else { Self::NONE };
         bit(event.is_readable(), Self::READABLE)
             | bit(event.is_writable(), Self::WRITABLE)
-            | bit(event.is_read_closed(), Self::READ_CLOSED)
+            | bit(event.is_read_closed() && !made(Mistake::IgnoreHup), Self::READ_CLOSED)
             | bit(event.is_write_closed(), Self::WRITE_CLOSED)
             | bit(event.is_error(), Self::ERROR)
     }

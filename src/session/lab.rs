@@ -144,6 +144,10 @@ struct Side {
     stdin: Joint,
     stdout: Joint,
     known: Gates,
+    /// What the kernel has spoken of: not again before it has changed.
+    spoken_of: Gates,
+    /// The session has more to do, whatever the kernel says.
+    again: bool,
     typed: Vec<u8>,
     left_to_type: VecDeque<u8>,
     printed: Vec<u8>,
@@ -168,14 +172,14 @@ impl Side {
             dice: dice.clone(),
             splicing,
         };
-        let nothing =
-            Gates { net: Readiness::NONE, local_in: Readiness::NONE, local_out: Readiness::NONE };
         Self {
             session: Session::new(wire.clone(), policy.into(), epoch()),
             wire,
             stdin: end(input),
             stdout: end(output),
-            known: nothing,
+            known: NOTHING,
+            spoken_of: NOTHING,
+            again: true,
             left_to_type: typed.iter().copied().collect(),
             typed,
             printed: Vec::new(),
@@ -198,17 +202,31 @@ impl Side {
         }
     }
 
+    /// Learns what has changed. Like the reactor it does nothing where nothing has.
     fn turn(&mut self, now: Instant, budget: usize) {
-        let level = self.level();
-        self.known.net = self.known.net | level.net;
-        self.known.local_in = self.known.local_in | level.local_in;
-        self.known.local_out = self.known.local_out | level.local_out;
+        // anchor: edge
+        let (level, before) = (self.level(), self.spoken_of);
+        let news = Gates {
+            net: level.net.without(before.net),
+            local_in: level.local_in.without(before.local_in),
+            local_out: level.local_out.without(before.local_out),
+        };
+        let is_due = self.deadline.is_some_and(|at| at <= now);
+        if news == NOTHING && !self.again && !is_due {
+            return;
+        }
+        // end: edge
+        self.known.net = self.known.net | news.net;
+        self.known.local_in = self.known.local_in | news.local_in;
+        self.known.local_out = self.known.local_out | news.local_out;
         let turn = Turn { gates: self.known, now, budget };
         let report = self.session.advance(&mut self.stdin, &mut self.stdout, turn);
         self.known.net = self.known.net.without(report.net);
         self.known.local_in = self.known.local_in.without(report.local_in);
         self.known.local_out = self.known.local_out.without(report.local_out);
         self.deadline = report.deadline;
+        self.again = report.again;
+        self.spoken_of = self.level();
         if let Some(outcome) = report.ended {
             self.outcome = Some(outcome);
             // The descriptor is closed: the peer reads an end of file.
@@ -353,6 +371,9 @@ fn a_seed_replays_exactly() {
 }
 
 const SEEDS: u64 = 256;
+
+const NOTHING: Gates =
+    Gates { net: Readiness::NONE, local_in: Readiness::NONE, local_out: Readiness::NONE };
 
 /// One splice in so many is refused.
 const REFUSES: usize = 20;

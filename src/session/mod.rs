@@ -21,11 +21,13 @@ pub use phase::Kind;
 pub use policy::{Filters, LocalEof, PeerEof, Policy, Ways};
 
 use crate::flow::Ends;
+use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
 use crate::reactor::Readiness;
 use phase::Phase;
 use relay::Relay;
 
+// anchor: turn
 /// What a session is told when it is advanced.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn {
@@ -36,6 +38,7 @@ pub struct Turn {
     /// Bytes it may read from each side.
     pub budget: usize,
 }
+// end: turn
 
 /// What is known to be ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +243,8 @@ impl Report {
     fn note_blocked(&mut self, inbound: Ends, outbound: Ends) {
         let said = |blocked: bool, bits: Readiness| if blocked { bits } else { Readiness::NONE };
         let unwritable = Readiness::WRITABLE | Readiness::WRITE_CLOSED;
-        self.net = said(inbound.source, Readiness::READ) | said(outbound.sink, unwritable);
+        let unreadable = inbound.source || made(Mistake::ClearEarly);
+        self.net = said(unreadable, Readiness::READ) | said(outbound.sink, unwritable);
         self.local_in = said(outbound.source, Readiness::READ);
         // Only what was tried: that the reader has gone stays known.
         self.local_out = said(inbound.sink, Readiness::WRITABLE);

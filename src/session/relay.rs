@@ -13,6 +13,7 @@ use super::outcome::{End, Outcome};
 use super::policy::{Filters, LocalEof, PeerEof, Policy, Ways};
 use super::{Report, Turn};
 use crate::flow::{Allowance, Ends, Failure, Flow, Pace, Progress, Queue, State};
+use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
 use crate::proto::{Crlf, Layer, Stack, Telnet};
 use crate::reactor::Readiness;
@@ -103,6 +104,7 @@ impl Relay {
             && self.policy.framing.is_none()
             && self.outbound.state() == State::Finished
             && !self.inbound.state().is_over()
+            && !made(Mistake::CloseUnread)
     }
 
     /// Moves what can be moved; says whether and why the relay is over.
@@ -117,6 +119,12 @@ impl Relay {
         // Inbound first: after a reset the kernel still holds what arrived before, and it is the read
         // behind it that shall meet the error, not a write.
         wire.begin_turn(turn.now);
+        if made(Mistake::DropOnReset)
+            && turn.gates.net.intersects(Readiness::ERROR)
+            && let Some(error) = wire.take_error()
+        {
+            return Some(End::PeerFailed(error));
+        }
         let had_destination = wire.has_destination();
         let held_back = self.must_answer_first();
         let received = self.receive(wire, local_out, turn);
@@ -276,7 +284,9 @@ impl Relay {
         if self.inbound.reads_are_used_up() {
             self.outbound.stop();
         }
-        if self.inbound.state().is_over() && self.policy.peer_eof == PeerEof::EndSession {
+        if self.inbound.state().is_over()
+            && (self.policy.peer_eof == PeerEof::EndSession || made(Mistake::EofBothWays))
+        {
             self.outbound.stop();
         }
         self.end(now)

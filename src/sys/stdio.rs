@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mio::event::Source;
 use rustix::event::PollFlags;
-use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fstat, major, minor, open};
+use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, major, minor, open};
 use rustix::io::{Errno, ReadWriteFlags, fcntl_dupfd_cloexec, preadv2, pwritev2, read, write};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use rustix::process::getsid;
@@ -27,6 +27,7 @@ use rustix::termios::{isatty, tcgetsid, tcgetwinsize};
 
 use super::polled::{Polled, ready_now};
 use super::zerocopy::{self, Side};
+use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, enlarge};
 
 /// What feeds the connection: standard input, or nothing.
@@ -235,6 +236,9 @@ impl ByteSink for Output {
 
 impl Standard {
     fn new(fd: BorrowedFd<'static>, access: OFlags) -> io::Result<Self> {
+        if made(Mistake::NonblockStdin) {
+            fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?;
+        }
         let stat = fstat(fd)?;
         let file_type = FileType::from_raw_mode(stat.st_mode);
         let kind = match file_type {
@@ -251,7 +255,9 @@ impl Standard {
         let duplicate = || fcntl_dupfd_cloexec(fd, 3);
         let shared =
             |manners| Ok::<_, io::Error>(Channel::Polled(Polled::new(duplicate()?), manners));
+        let blocks = access == OFlags::WRONLY && made(Mistake::BlockStdout);
         let channel = match (kind, file_type) {
+            (Kind::Pipe, _) if blocks => Channel::Ready(duplicate()?),
             (Kind::Socket, _) => Channel::Socket(Polled::new(duplicate()?)),
             (Kind::Pipe, _) if is_allowed => match reopen(fd, access) {
                 Ok(own) => Channel::Polled(Polled::new(own), Manners::Own),

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 
 use super::polled::{Polled, ready_now};
+use crate::mistakes::{Mistake, made};
 use crate::nonblock::{PipeEnd, Spliced, Splicing};
 
 /// What stands at the other side of a pipe.
@@ -97,6 +98,7 @@ fn attempt(
             Ok(0) => return Ok(Spliced::Ended),
             Ok(n) => return Ok(Spliced::Moved(n)),
             Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) if made(Mistake::SpliceWrongSide) => return Ok(Spliced::Blocked),
             // It does not say which side it is, and a bit that is cleared on the wrong side loses an edge.
             Err(Errno::AGAIN) if side_is_blocked() => return Ok(Spliced::Blocked),
             Err(Errno::AGAIN) if pipe.is_blocked() => return Ok(Spliced::PipeBlocked),

@@ -72,6 +72,8 @@ fn stdin_at_its_end_from_the_start_sends_fin_once_connected() {
 #[test]
 fn a_client_with_q_reads_on_without_bound() {
     let (mut nc, mut peer) = client("-q 0.1");
+    // The end comes alone: a hang-up, and nothing to be read.
+    nc.settles();
     nc.ends_input();
     peer.receives_eof();
     // Three times as long as a listener would wait.
@@ -185,6 +187,20 @@ fn peer_eof_ends_a_listener_whatever_stdin_does() {
 }
 
 #[test]
+fn an_end_that_comes_with_the_last_bytes_is_seen() {
+    for (mut nc, mut peer) in [client("--exit-on-close"), listener("")] {
+        nc.settles();
+        // Bytes and end of file are one event.
+        nc.stops();
+        peer.sends(b"that is all");
+        peer.finishes();
+        peer.is_acknowledged();
+        nc.continues();
+        nc.ends().exits(0).showed(b"that is all").complained_of_nothing();
+    }
+}
+
+#[test]
 fn half_close_makes_the_directions_of_a_listener_independent() {
     let (mut nc, mut peer) = listener("--half-close -N");
     peer.sends(b"request");
@@ -227,6 +243,22 @@ fn send_only_ends_with_stdin_and_shows_nothing() {
         peer.receives_eof();
         drop(peer);
         nc.ends().exits(0).showed(b"").complained_of_nothing();
+    }
+}
+
+#[test]
+fn send_only_waits_for_a_peer_that_talks_before_it_reads() {
+    for (mut nc, mut peer) in [client("--send-only"), listener("--send-only")] {
+        // More than the peer's kernel takes for a peer that does not read.
+        let payload = noise(10, 300_000);
+        nc.types_all(payload.clone());
+        nc.settles();
+        peer.sends(b"chatter");
+        peer.is_acknowledged();
+        peer.receives(&payload);
+        peer.receives_eof();
+        drop(peer);
+        nc.ends().exits(0).complained_of_nothing();
     }
 }
 

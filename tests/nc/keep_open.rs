@@ -157,6 +157,24 @@ fn one_client_that_floods_does_not_starve_another() {
 }
 
 #[test]
+fn a_quiet_client_waits_for_a_share_of_a_noisy_one() {
+    // Room for more than one share at once.
+    let (mut nc, port) = listener("-I 212992");
+    let mut floods = served(&nc, port);
+    let mut asks = served(&nc, port);
+    nc.settles();
+    nc.stops();
+    floods.sends(&vec![b'f'; 150_000]);
+    floods.is_acknowledged();
+    asks.sends(b"?");
+    asks.is_acknowledged();
+    nc.continues();
+    wait_until("all has come", || nc.shown().len() == 150_001);
+    let before = nc.shown().iter().position(|byte| *byte == b'?').unwrap();
+    assert!(before <= 64 * 1024, "{before} bytes of a noisy client came first");
+}
+
+#[test]
 fn max_conns_1_serves_one_after_another() {
     let (nc, port) = listener("--max-conns 1");
     let mut first = served(&nc, port);

@@ -32,6 +32,10 @@ mod keep_open;
 /// Connections that break: nothing lost in silence.
 mod loss;
 
+/// The tests bite.
+#[cfg(feature = "mistakes")]
+mod mistakes;
+
 /// Names with several addresses.
 mod names;
 

@@ -19,8 +19,10 @@ pub(crate) fn watch(window: Duration) {
     thread::sleep(window);
 }
 
-/// Far beyond anything a healthy program needs on a loaded machine.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+/// Far beyond anything a healthy program needs on a loaded machine. Where mistakes are made on purpose,
+/// most waits are in vain.
+pub(crate) const DEADLINE: Duration =
+    Duration::from_secs(if cfg!(feature = "mistakes") { 5 } else { 20 });
 
 /// Between two looks at a condition.
 pub(crate) const PAUSE: Duration = Duration::from_millis(2);
