@@ -1,10 +1,19 @@
 //! The documents, held against the program and the tree: every option has its place in them, they
-//! name no other, and what they point at is there.
+//! name no other, and the source files that they name are there. Their links and transcripts are read by
+//! the test `transcripts`.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+
+use markdown::{files, pages, root};
+
+/// Shell completions, as they are made.
+mod completions;
+
+#[path = "../markdown/mod.rs"]
+mod markdown;
 
 #[test]
 fn the_man_page_has_every_option_and_no_other() {
@@ -45,50 +54,31 @@ fn the_compatibility_tables_tell_what_exists() {
     assert!(rows > 100, "only {rows} rows were read");
 }
 
-#[test]
-fn every_link_leads_somewhere() {
-    let mut seen = 0;
-    for page in pages() {
-        let text = fs::read_to_string(&page).expect("page");
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if target.contains("://") {
-                continue;
-            }
-            seen += 1;
-            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-            let there = match file {
-                "" => page.clone(),
-                file => page.parent().expect("folder").join(file),
-            };
-            assert!(there.exists(), "{}: no {target}", page.display());
-            if !heading.is_empty() {
-                let text = fs::read_to_string(&there).expect("page");
-                let found = headings(&text).any(|name| anchor(name) == heading);
-                assert!(found, "{}: no heading for {target}", page.display());
-            }
-        }
-    }
-    assert!(seen > 5, "only {seen} links were read");
-}
-
-/// A path may be written from the root or from `src`.
+/// A path may be written from the root, from `src`, or from where the examples are.
 #[test]
 fn every_source_file_that_is_named_exists() {
+    let mut missing = Vec::new();
     let mut seen = 0;
     for page in pages() {
-        let text = fs::read_to_string(&page).expect("page");
-        for word in text.split('`').skip(1).step_by(2) {
+        let prose: Vec<_> = page.prose().into_iter().map(|(_, line)| line).collect();
+        let prose = prose.join("\n");
+        let parts: Vec<_> = prose.split('`').collect();
+        for pair in parts[1..].chunks(2) {
+            let word = pair[0];
             let is_rust = Path::new(word).extension().is_some_and(|ending| ending == "rs");
             let names_a_file = word.starts_with("src/") || word.starts_with("tests/") || is_rust;
-            if !names_a_file {
+            // Where a link leads is looked at by those who look at links.
+            let is_link = pair.get(1).is_some_and(|behind| behind.starts_with("]("));
+            if !names_a_file || is_link {
                 continue;
             }
             seen += 1;
             let exists =
-                [root().join(word), root().join("src").join(word)].iter().any(|at| at.exists());
-            assert!(exists, "{}: there is no {word}", page.display());
+                ["", "src", "docs/examples"].iter().any(|at| root().join(at).join(word).exists());
+            missing.extend((!exists).then(|| format!("{}: there is no {word}", page.name)));
         }
     }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
     assert!(seen > 20, "only {seen} paths were read");
 }
 
@@ -97,7 +87,7 @@ fn every_source_file_that_is_named_exists() {
 fn every_module_is_in_the_architecture() {
     let page = read("docs/architecture.md");
     let src = root().join("src");
-    for file in sources(&src) {
+    for file in files(&src, "rs") {
         let path = file.strip_prefix(&src).expect("in src").display().to_string();
         let is_test = path.contains("tests") || path.ends_with("lab.rs");
         assert!(
@@ -196,44 +186,6 @@ fn table(text: &str) -> Vec<Row> {
     .collect()
 }
 
-fn headings(page: &str) -> impl Iterator<Item = &str> {
-    page.lines()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| line.trim_start_matches('#').trim())
-}
-
-/// As GitHub makes it.
-fn anchor(heading: &str) -> String {
-    let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
-    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
-}
-
-fn pages() -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join("docs")).expect("docs");
-    let docs = entries.map(|entry| entry.expect("entry").path());
-    let mut pages: Vec<_> =
-        docs.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect();
-    pages.push(root().join("README.md"));
-    pages
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).expect("folder") {
-        let path = entry.expect("entry").path();
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            files.push(path);
-        }
-    }
-    files
-}
-
 fn read(page: &str) -> String {
     fs::read_to_string(root().join(page)).expect("page")
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
