@@ -66,11 +66,13 @@ fn start_log(verbosity: u8) {
         2 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     };
-    if wanted == LevelFilter::Off && env::var_os("RUST_LOG").is_none() {
-        return;
-    }
     let mut log = env_logger::Builder::new();
-    log.filter_level(wanted).parse_default_env();
+    match (env::var_os("RUST_LOG"), wanted) {
+        (Some(_), _) => log.parse_default_env(),
+        (None, LevelFilter::Off) => return,
+        // Our own lines: mio has some too.
+        (None, wanted) => log.filter_module("pollcat", wanted),
+    };
     log.format(|out, record| {
         writeln!(out, "{:5} {}: {}", record.level(), record.target(), record.args())
     });

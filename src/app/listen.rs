@@ -85,7 +85,7 @@ fn open_port(
         match listen(job.transport, &Address::Ip(at), backlog, shared, &job.options) {
             Ok(socket) => {
                 if let Some(neighbour) = neighbour {
-                    console.inform(&Notice::Shared(neighbour));
+                    console.inform(&Notice::Shared(at, neighbour));
                 }
                 let at = local_address(&socket).ok().and_then(|at| at.as_ip()).unwrap_or(at);
                 let place = named(at, job.lookup);

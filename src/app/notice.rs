@@ -17,8 +17,8 @@ pub(crate) enum Notice<'a> {
     Bound(&'a str),
     /// A listener is ready.
     Listening(&'a str),
-    /// Another socket listens where we do.
-    Shared(SocketAddr),
+    /// Another socket listens where we do: our address, and that one's.
+    Shared(SocketAddr, SocketAddr),
     /// A client was accepted, or the first datagram came.
     Accepted(&'a str),
     /// A connection was made; the service's name, if the port has one.
@@ -80,7 +80,7 @@ impl Console {
             | Notice::Listening(_)
             | Notice::Accepted(_)
             | Notice::Connected(..) => Some(notice.to_string()),
-            Notice::Shared(_) | Notice::Refused(..) | Notice::TimedOut(_) => {
+            Notice::Shared(..) | Notice::Refused(..) | Notice::TimedOut(_) => {
                 Some(self.complaint(notice))
             }
         }
@@ -102,12 +102,21 @@ impl fmt::Display for Notice<'_> {
         match self {
             Self::Bound(at) => write!(f, "Bound on {at}"),
             Self::Listening(at) => write!(f, "Listening on {at}"),
-            Self::Shared(at) => write!(
-                f,
-                "another socket already listens on {} {}: new connections go to either (--exclusive refuses this)",
-                at.ip(),
-                at.port()
-            ),
+            Self::Shared(ours, other) => {
+                write!(f, "another socket already listens on {} {}: ", other.ip(), other.port())?;
+                // The kernel prefers the more exact address.
+                match (ours.ip(), other.ip()) {
+                    (ours, other) if ours == other => {
+                        f.write_str("new connections go to either (--exclusive refuses this)")
+                    }
+                    (ours, other) if other.is_unspecified() => {
+                        write!(f, "new connections to {ours} come here, others go there")
+                    }
+                    (_, other) => {
+                        write!(f, "new connections to {other} go there, others come here")
+                    }
+                }
+            }
             // "on" though it is the peer: Debian says so, and scripts look for it.
             Self::Accepted(peer) => write!(f, "Connection received on {peer}"),
             Self::Connected(to, service) => {
@@ -215,6 +224,23 @@ mod tests {
             ),
         ] {
             assert_eq!(notice.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn who_gets_a_shared_port_is_explained() {
+        let line = |ours: &str, other: &str| {
+            let at = |ip: &str| format!("{ip}:4004").parse().expect("an address");
+            Notice::Shared(at(ours), at(other)).to_string()
+        };
+        for (ours, other, end) in [
+            ("0.0.0.0", "0.0.0.0", "go to either (--exclusive refuses this)"),
+            ("127.0.0.1", "0.0.0.0", "new connections to 127.0.0.1 come here, others go there"),
+            ("0.0.0.0", "127.0.0.1", "new connections to 127.0.0.1 go there, others come here"),
+        ] {
+            let line = line(ours, other);
+            assert!(line.starts_with(&format!("another socket already listens on {other} 4004: ")));
+            assert!(line.ends_with(end), "{line}");
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) enum Transfer {
     /// They are read into the queue and written from there, and nothing changes that: somebody has to see
     /// them, or the kernel does not move them between these ends.
     Buffered,
-    /// The same, until a read that fills the whole queue shows that they come in bulk. Then the ends are
+    /// The same, until a read that fills all the room there is shows that they come in bulk. Then the ends are
     /// asked, and `Direct`, `Through` or `Buffered` follows.
     Watching,
     /// One end is a pipe, and the kernel moves them from end to end. When it refuses, `Buffered`.
