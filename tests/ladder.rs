@@ -272,20 +272,21 @@ impl Program {
         let (mut stdin, mut stdout) = (traced.take_stdin(), traced.take_stdout());
         let mut peer = server.accepts();
         for _ in 0..trips {
-            // The waiting is a matter of time, and for the counts to be of trips it must be over
-            // each time.
-            thread::sleep(Duration::from_millis(5));
+            // Who is not asleep yet when the next line comes has one wait less.
+            rests(&traced, self.name, AT_LEAST);
             stdin.write_all(LINE).unwrap();
             peer.receives(LINE);
-            thread::sleep(Duration::from_millis(5));
+            rests(&traced, self.name, AT_LEAST);
             peer.sends(LINE);
             assert!(ready(&stdout, PollFlags::IN, DEADLINE), "{}: no answer", self.name);
             let mut got = [0; LINE.len()];
             stdout.read_exact(&mut got).unwrap();
             assert_eq!(got, LINE);
         }
-        thread::sleep(Duration::from_millis(5));
+        rests(&traced, self.name, AT_LEAST);
         peer.finishes();
+        // One end after the other, as each may be told alone or both in one.
+        rests(&traced, self.name, AT_LEAST);
         drop(stdin);
         traced.ends().exits(0);
         let text = fs::read_to_string(summary).expect("strace writes it at the end");
@@ -327,16 +328,8 @@ impl Pair {
             Way::In => fill(&self.peer.stream, &mut noise),
             Way::Out => fill(self.stdin.as_ref().unwrap(), &mut noise),
         };
-        self.rests();
+        rests(&self.running, self.program.name, AT_REST);
         count
-    }
-
-    /// What waits must sleep: a loop that spins is an accident, and no rung's weakness.
-    fn rests(&self) {
-        let begun = Instant::now();
-        while !self.sleeps_for(AT_REST) {
-            assert!(begun.elapsed() < DEADLINE, "{} never sleeps", self.program.name);
-        }
     }
 
     fn sends(&mut self, way: Way) {
@@ -365,7 +358,7 @@ impl Pair {
         let begun = Instant::now();
         while !self.shows(way, SOON) {
             // Who slept all the while had its chance before, so that this last look is a late one.
-            if self.sleeps_for(ASLEEP) && !self.shows(way, SOON) {
+            if sleeps_for(&self.running, ASLEEP) && !self.shows(way, SOON) {
                 return Came::Nothing;
             }
             assert!(begun.elapsed() < DEADLINE, "{} neither works nor sleeps", self.program.name);
@@ -418,16 +411,6 @@ impl Pair {
         }
     }
 
-    /// All threads of it and of its children sleep, and have slept for so long. One that has ended
-    /// sleeps well.
-    fn sleeps_for(&self, window: Duration) -> bool {
-        let pid = self.running.pid().as_raw_nonzero().get();
-        let before = threads(pid.unsigned_abs());
-        thread::sleep(window);
-        let after = threads(pid.unsigned_abs());
-        before == after && after.iter().all(|(_, state, _)| matches!(state, 'S' | 'Z'))
-    }
-
     fn ends_well(self) -> bool {
         let Self { running, stdin, peer, .. } = self;
         drop(stdin);
@@ -467,7 +450,7 @@ fn cell(program: Program, role: Role, other: Other, way: Way, what: What) -> boo
             return false;
         }
     }
-    pair.rests();
+    rests(&pair.running, program.name, AT_REST);
     true
 }
 
@@ -520,6 +503,24 @@ fn left(program: Program, role: Role) -> bool {
     let ended = ends_by_itself(&mut running);
     drop((stdin, peer));
     ended
+}
+
+/// What waits must sleep: a loop that spins is an accident, and no rung's weakness.
+fn rests(running: &Running, name: &str, window: Duration) {
+    let begun = Instant::now();
+    while !sleeps_for(running, window) {
+        assert!(begun.elapsed() < DEADLINE, "{name} never sleeps");
+    }
+}
+
+/// All threads of it and of its children sleep, and have slept for so long. One that has ended sleeps
+/// well.
+fn sleeps_for(running: &Running, window: Duration) -> bool {
+    let pid = running.pid().as_raw_nonzero().get().unsigned_abs();
+    let before = threads(pid);
+    thread::sleep(window);
+    let after = threads(pid);
+    before == after && after.iter().all(|(_, state, _)| matches!(state, 'S' | 'Z'))
 }
 
 /// Ends, or has gone to sleep over it.
@@ -619,6 +620,9 @@ const UPDATE: &str = "TRANSCRIPTS=update cargo test --test ladder";
 
 /// Long enough for a loop that spins to be seen at it.
 const AT_REST: Duration = Duration::from_millis(50);
+
+/// Long enough for two looks to be two.
+const AT_LEAST: Duration = Duration::from_millis(2);
 
 /// Asleep for so long, after all that could wake it: for ever.
 const ASLEEP: Duration = Duration::from_millis(250);
