@@ -130,9 +130,12 @@ impl Acceptor {
         Ok(Accepted::NoneNow)
     }
 
-    /// Has the listener looked at again on the next turn, for instance because a session has ended.
+    /// Has the listener looked at again on the next turn, for instance because a session has ended, if
+    /// somebody may be waiting there.
     pub(super) fn look_again(&self, reactor: &mut Loop) {
-        reactor.requeue(self.id);
+        if reactor.readiness(self.id).intersects(Readiness::READ) {
+            reactor.requeue(self.id);
+        }
     }
 
     /// Stops listening: clients still in the kernel's queue are turned away.

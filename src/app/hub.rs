@@ -186,7 +186,9 @@ impl Hub {
         let position = match &self.stdin {
             Stdin::OfTheLast | Stdin::OfOneOfMany => 0,
             Stdin::Shared(stdin) => {
-                link.keep_unsent_short();
+                if !stdin.has_ended() {
+                    link.keep_unsent_short();
+                }
                 reactor.requeue(self.local.input_id);
                 stdin.position_for_newcomer()
             }

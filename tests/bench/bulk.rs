@@ -22,6 +22,7 @@ pub(crate) static CASES: [Case; 11] = [
         name: "bulk.tcp.file-null",
         about: "`nc < file` to `nc > /dev/null` over TCP",
         targets: &[
+            at_least(RATE, 0.75, Against::Peer(Program::Limit)),
             at_least(RATE, 2.5, Against::Peer(Program::SocatB1m)),
             at_least(RATE, 3.0, Against::Peer(Program::Openbsd)),
             at_most(TX_CPU, 0.4, Against::Best),
@@ -37,6 +38,7 @@ pub(crate) static CASES: [Case; 11] = [
         name: "bulk.tcp.file-file",
         about: "`nc < file` to `nc > file` over TCP, files on tmpfs",
         targets: &[
+            at_least(RATE, 0.8, Against::Peer(Program::Limit)),
             at_least(RATE, 1.2, Against::Best),
             at_most(TX_CPU, 0.3, Against::Best),
             at_most(RX_CPU, 0.95, Against::Best),
@@ -49,6 +51,7 @@ pub(crate) static CASES: [Case; 11] = [
         name: "bulk.tcp.pipe-pipe",
         about: "`producer | nc` to `nc | consumer` over TCP",
         targets: &[
+            at_least(RATE, 0.8, Against::Peer(Program::Limit)),
             at_least(RATE, 1.5, Against::Best),
             at_most(TX_CPU, 0.45, Against::Best),
             at_most(RX_CPU, 0.45, Against::Best),
@@ -64,6 +67,7 @@ pub(crate) static CASES: [Case; 11] = [
         about: "`nc -U < file` to `nc -lU > /dev/null`",
         peers: UNIX_PEERS,
         targets: &[
+            at_least(RATE, 0.75, Against::Peer(Program::Limit)),
             at_least(RATE, 2.5, Against::Best),
             at_most(TX_CPU, 0.5, Against::Best),
             at_most(RX_CPU, 0.5, Against::Best),
@@ -77,6 +81,7 @@ pub(crate) static CASES: [Case; 11] = [
         about: "`producer | nc -U` to `nc -lU | consumer`",
         peers: UNIX_PEERS,
         targets: &[
+            at_least(RATE, 0.75, Against::Peer(Program::Limit)),
             at_least(RATE, 1.3, Against::Best),
             at_most(TX_CPU, 0.35, Against::Best),
             at_most(RX_CPU, 0.35, Against::Best),
@@ -88,7 +93,11 @@ pub(crate) static CASES: [Case; 11] = [
     Case {
         name: "bulk.tx.file",
         about: "`nc < file` to a receiver that throws away",
-        targets: &[at_least(RATE, 2.0, Against::Best), at_most(TX_CPU, 0.45, Against::Best)],
+        targets: &[
+            at_least(RATE, 0.75, Against::Peer(Program::Limit)),
+            at_least(RATE, 2.0, Against::Best),
+            at_most(TX_CPU, 0.45, Against::Best),
+        ],
         probe: Some(|bench, who| probe(bench, who, FILE_NULL.sender())),
         run: Run::Each(|bench, who| run(bench, who, FILE_NULL.sender())),
         ..TEMPLATE
@@ -96,7 +105,11 @@ pub(crate) static CASES: [Case; 11] = [
     Case {
         name: "bulk.tx.pipe",
         about: "`producer | nc` to a receiver that throws away",
-        targets: &[at_least(RATE, 1.2, Against::Best), at_most(TX_CPU, 0.5, Against::Best)],
+        targets: &[
+            at_least(RATE, 0.75, Against::Peer(Program::Limit)),
+            at_least(RATE, 1.2, Against::Best),
+            at_most(TX_CPU, 0.5, Against::Best),
+        ],
         probe: Some(|bench, who| probe(bench, who, PIPE_NULL.sender())),
         run: Run::Each(|bench, who| run(bench, who, PIPE_NULL.sender())),
         ..TEMPLATE
@@ -104,7 +117,11 @@ pub(crate) static CASES: [Case; 11] = [
     Case {
         name: "bulk.rx.null",
         about: "a sender that does not copy to `nc -l > /dev/null`",
-        targets: &[at_least(RATE, 1.2, Against::Best), at_most(RX_CPU, 0.4, Against::Best)],
+        targets: &[
+            at_least(RATE, 0.8, Against::Peer(Program::Limit)),
+            at_least(RATE, 1.2, Against::Best),
+            at_most(RX_CPU, 0.4, Against::Best),
+        ],
         probe: Some(|bench, who| probe(bench, who, FILE_NULL.receiver())),
         run: Run::Each(|bench, who| run(bench, who, FILE_NULL.receiver())),
         ..TEMPLATE
@@ -112,7 +129,11 @@ pub(crate) static CASES: [Case; 11] = [
     Case {
         name: "bulk.rx.pipe",
         about: "a sender that does not copy to `nc -l | consumer`",
-        targets: &[at_least(RATE, 1.25, Against::Best), at_most(RX_CPU, 0.45, Against::Best)],
+        targets: &[
+            at_least(RATE, 0.8, Against::Peer(Program::Limit)),
+            at_least(RATE, 1.25, Against::Best),
+            at_most(RX_CPU, 0.45, Against::Best),
+        ],
         probe: Some(|bench, who| probe(bench, who, FILE_PIPE.receiver())),
         run: Run::Each(|bench, who| run(bench, who, FILE_PIPE.receiver())),
         ..TEMPLATE
@@ -120,7 +141,11 @@ pub(crate) static CASES: [Case; 11] = [
     Case {
         name: "bulk.rx.file",
         about: "a sender that does not copy to `nc -l > file` on tmpfs",
-        targets: &[at_least(RATE, 1.1, Against::Best), at_most(RX_CPU, 0.9, Against::Best)],
+        targets: &[
+            at_least(RATE, 0.8, Against::Peer(Program::Limit)),
+            at_least(RATE, 1.1, Against::Best),
+            at_most(RX_CPU, 0.9, Against::Best),
+        ],
         probe: Some(|bench, who| probe(bench, who, FILE_FILE.receiver())),
         run: Run::Each(|bench, who| run(bench, who, FILE_FILE.receiver())),
         ..TEMPLATE

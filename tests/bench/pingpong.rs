@@ -28,7 +28,7 @@ pub(crate) static CASES: [Case; 2] = [
             at_most(P50, 1.1, Against::Best),
             at_most(P50, 1.0, Against::Peer(Program::Openbsd)),
             at_most(CPU, 1.15, Against::Best),
-            at_most(CALLS, 8.0, Against::Absolute),
+            at_most(CALLS, 8.05, Against::Absolute),
             at_most(SWITCHES, 2.05, Against::Absolute),
         ],
         probe: Some(count_calls),

@@ -249,6 +249,18 @@ impl Finished {
         self
     }
 
+    /// The same lines, whichever came first: what becomes known at the same time has no order.
+    #[track_caller]
+    pub(crate) fn said_in_any_order(&self, expected: &str) -> &Self {
+        let sorted = |text: &str| {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines.sort_unstable();
+            lines
+        };
+        assert_eq!(sorted(&self.stderr), sorted(expected), "stderr of {}", self.told);
+        self
+    }
+
     #[track_caller]
     pub(crate) fn said_nothing(&self) -> &Self {
         self.said("")
