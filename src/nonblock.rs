@@ -9,7 +9,10 @@
 mod pipe;
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::mistakes::{Mistake, made};
 pub use pipe::{PIPE, Pipe, PipeEnd, Spliced, Splicing, enlarge};
@@ -57,6 +60,18 @@ impl Attempt {
                 Err(e) => return Err(e),
             }
         }
+    }
+}
+
+/// `WouldBlock` unless the descriptor is ready this instant.
+///
+/// # Errors
+/// `WouldBlock`, or what poll(2) says.
+pub fn ready_now(fd: BorrowedFd<'_>, events: PollFlags) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut [PollFd::from_borrowed_fd(fd, events)], Some(&now))? {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(()),
     }
 }
 

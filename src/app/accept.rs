@@ -114,7 +114,7 @@ impl Acceptor {
                     debug!("accept: {error}");
                     return Ok(Accepted::Vanished);
                 }
-                Err(error) if is_scarcity(&error) => {
+                Err(error) if cannot_be_held(&error) => {
                     if made(Mistake::SpinOnEmfile) {
                         self.look_again(reactor);
                         break;
@@ -181,11 +181,8 @@ fn concerns_one_client(error: &io::Error) -> bool {
 }
 
 /// There is a connection, but nothing to hold it with, or a filter that forbids it (`EPERM`).
-fn is_scarcity(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EPERM)
-    )
+fn cannot_be_held(error: &io::Error) -> bool {
+    net::is_scarcity(error) || error.raw_os_error() == Some(libc::EPERM)
 }
 
 /// How long to wait for descriptors or memory that nobody will announce. Short for a waiting client,

@@ -23,7 +23,7 @@ use super::{Alarm, Loop, Owner};
 use crate::error::Error;
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
-use crate::sys::net::{DialError, Socket, Standing, connected, dial};
+use crate::sys::net::{BUSY, DialError, Socket, Standing, connected, dial};
 use crate::sys::options::Options;
 use crate::sys::polled::Polled;
 
@@ -325,9 +325,6 @@ const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// "Connection Attempt Delay": RFC 8305, section 8 recommends 250 ms.
 const STAGGER: Duration = Duration::from_millis(250);
-
-/// How long to wait for a place in a UNIX listener's queue, of which there is no event.
-const BUSY: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {

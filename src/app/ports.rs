@@ -57,6 +57,15 @@ enum Next {
     Exact,
 }
 
+impl Next {
+    fn port(self) -> Option<u16> {
+        match self {
+            Self::Port(port) => Some(port),
+            Self::Exact => None,
+        }
+    }
+}
+
 impl Ports {
     pub(super) fn new(
         connect: Connect,
@@ -113,8 +122,10 @@ impl Ports {
         let deadline = self.deadline.take();
         let hops = match (self.resumed.take(), next) {
             (Some(hops), _) => hops,
-            (None, Next::Port(port)) => self.hops(port)?,
-            (None, Next::Exact) => Hops::new(),
+            (None, next) => {
+                let Connect { to, route, .. } = &self.connect;
+                route::hops(route, to, next.port(), self.lookup)?
+            }
         };
         let deadline = deadline.or_else(|| timeout.map(|timeout| reactor.now() + timeout));
         self.current = Some(Call { next, hops, deadline });
@@ -156,24 +167,12 @@ impl Ports {
 
     /// The destination that proxies have connected us to, as messages name it.
     pub(super) fn goal(&self) -> Goal<'_> {
-        let port = match self.current.as_ref().map(|call| call.next) {
-            Some(Next::Port(port)) => Some(port),
-            Some(Next::Exact) | None => None,
-        };
+        let port = self.current.as_ref().and_then(|call| call.next.port());
         let host = match &self.connect.to {
             Destination::Host { host, .. } => host.as_str(),
             Destination::Exact { .. } => "",
         };
         Goal { host, address: None, port, protocol: self.transport.name() }
-    }
-
-    fn hops(&self, port: u16) -> Result<Hops, Error> {
-        match &self.connect.to {
-            Destination::Host { host, .. } => {
-                route::hops(&self.connect.route, host, port, self.lookup)
-            }
-            Destination::Exact { .. } => Ok(Hops::new()),
-        }
     }
 
     /// A client's socket has its name by now: takes charge of the file.

@@ -4,20 +4,26 @@ use std::net::IpAddr;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::job::{NameLookup, Proxy, ProxyKind, Route};
+use super::job::{Destination, NameLookup, Proxy, ProxyKind, Route};
 use crate::error::Error;
 use crate::proto::{Handshake, Host, HttpConnect, ProtocolError, Socks4, Socks5, Target};
 use crate::session::Hops;
 use crate::sys::resolve::{Family, Lookup, Purpose, addresses};
 
 /// The handshakes that lead to a port of a host, in the order of the proxies: each asks for the next
-/// proxy, the last for the host itself.
+/// proxy, the last for the host itself. No proxy leads to an address without ports.
 ///
 /// # Errors
 /// A host that a proxy cannot be told, or a name that had to be looked up here and was not found.
-pub(super) fn hops(route: &Route, host: &str, port: u16, lookup: Lookup) -> Result<Hops, Error> {
+pub(super) fn hops(
+    route: &Route,
+    to: &Destination,
+    port: Option<u16>,
+    lookup: Lookup,
+) -> Result<Hops, Error> {
+    let (Destination::Host { host, .. }, Some(port)) = (to, port) else { return Ok(Hops::new()) };
     let next = route.proxies.iter().skip(1).map(|proxy| (proxy.host.as_str(), proxy.port));
-    let stops = next.chain([(host, port)]);
+    let stops = next.chain([(host.as_str(), port)]);
     route
         .proxies
         .iter()

@@ -9,12 +9,12 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::io::{Errno, read};
 use rustix::pipe::{PipeFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with};
 use rustix::process::{Resource, getrlimit};
 
-use super::{ByteSink, ByteSource};
+use super::{ByteSink, ByteSource, ready_now};
 
 /// What the kernel can do with an end of a flow without us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,8 +161,8 @@ impl PipeEnd for Mouth {
     }
 
     fn is_blocked(&self) -> bool {
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut [PollFd::new(&self.fd, self.ready)], Some(&now)) == Ok(0)
+        let answer = ready_now(self.fd.as_fd(), self.ready);
+        answer.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

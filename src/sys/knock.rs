@@ -12,7 +12,7 @@ use std::io;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::address::Address;
-use super::net::{Begun, DialError, Transport, begin, prepare};
+use super::net::{Begun, DialError, Transport, begin, is_scarcity, prepare};
 use super::options::Options;
 use super::polled::Polled;
 
@@ -115,11 +115,7 @@ fn is_under_way(error: &io::Error) -> bool {
 
 /// connect(2) has run out of memory or local ports, which is not the destination's doing.
 fn is_want(error: &io::Error, to: &SockAddr) -> bool {
-    match error.raw_os_error() {
-        Some(libc::ENOBUFS | libc::ENOMEM) => true,
-        Some(libc::EADDRNOTAVAIL) => has_local_address(to),
-        Some(_) | None => false,
-    }
+    is_scarcity(error) || error.kind() == io::ErrorKind::AddrNotAvailable && has_local_address(to)
 }
 
 /// Whether there is an address to reach this destination from. Where IPv6 is switched off there is none,

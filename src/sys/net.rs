@@ -124,6 +124,15 @@ pub enum DialError {
     Connect(io::Error),
 }
 
+/// How long to wait after [`DialError::Busy`].
+pub const BUSY: Duration = Duration::from_millis(10);
+
+/// There are no descriptors, or no memory, for one more socket.
+#[must_use]
+pub fn is_scarcity(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
 /// Begins to connect. The socket is connected once it is writable and has no error, see
 /// [`connected`].
 ///

@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mio::event::Source;
 use mio::unix::pipe::Receiver;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
+
+use crate::nonblock::ready_now;
 use rustix::io::ioctl_fionread;
 
 /// A nonblocking descriptor of any kind: a socket, a listener, a pipe, a terminal.
@@ -84,17 +86,5 @@ impl Polled {
 impl AsFd for Polled {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-/// `WouldBlock` unless the descriptor is ready this instant.
-///
-/// # Errors
-/// `WouldBlock`, or what poll(2) says.
-pub(super) fn ready_now(fd: BorrowedFd<'_>, events: PollFlags) -> io::Result<()> {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    match poll(&mut [PollFd::from_borrowed_fd(fd, events)], Some(&now))? {
-        0 => Err(io::ErrorKind::WouldBlock.into()),
-        _ => Ok(()),
     }
 }

@@ -25,10 +25,12 @@ use rustix::process::getsid;
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
 use rustix::termios::{isatty, tcgetsid, tcgetwinsize};
 
-use super::polled::{Polled, ready_now};
+use super::polled::Polled;
 use super::zerocopy::{self, Side};
 use crate::mistakes::{Mistake, made};
-use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, enlarge};
+use crate::nonblock::{
+    Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, enlarge, ready_now,
+};
 
 /// What feeds the connection: standard input, or nothing.
 #[derive(Debug)]

@@ -14,9 +14,9 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 
-use super::polled::{Polled, ready_now};
+use super::polled::Polled;
 use crate::mistakes::{Mistake, made};
-use crate::nonblock::{PipeEnd, Spliced, Splicing};
+use crate::nonblock::{PipeEnd, Spliced, Splicing, ready_now};
 
 /// What stands at the other side of a pipe.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use super::probes::{Left, Live};
 use super::report::{Answer, Finding};
 use super::window::Admission;
 use super::{Alarm, Course, HEARD, Scan};
-use crate::app::job::Destination;
+use crate::app::job;
 use crate::app::notice::Console;
 use crate::app::targets::Target;
 use crate::app::{Alarm as AppAlarm, Loop, route};
@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::reactor::{Key, Readiness};
 use crate::session::Hops;
 use crate::sys::knock::Knock;
-use crate::sys::net::DialError;
+use crate::sys::net::{DialError, is_scarcity};
 
 impl Scan {
     pub(super) fn may_begin(&mut self, reactor: &mut Loop) -> bool {
@@ -65,7 +65,9 @@ impl Scan {
         findings.reserve_exact(self.targets.len() - findings.len());
         let port = self.ports[number];
         while let Some(target) = self.target(findings.len(), port) {
-            let hops = match hops.take().map_or_else(|| self.hops(port), Ok) {
+            let job::Scan { to, route, .. } = &self.wanted;
+            let anew = || route::hops(route, to, port, self.lookup);
+            let hops = match hops.take().map_or_else(anew, Ok) {
                 Ok(hops) => hops,
                 Err(error) => return self.course = Course::Failed(error),
             };
@@ -121,18 +123,9 @@ impl Scan {
         })
     }
 
-    fn hops(&self, port: Option<u16>) -> Result<Hops, Error> {
-        match (&self.wanted.to, port) {
-            (Destination::Host { host, .. }, Some(port)) => {
-                route::hops(&self.wanted.route, host, port, self.lookup)
-            }
-            (Destination::Host { .. } | Destination::Exact { .. }, _) => Ok(Hops::new()),
-        }
-    }
-
     /// There is nothing to connect with as long as so many probes are under way.
     fn is_our_doing(&self, error: &io::Error) -> bool {
-        is_scarcity(error) && !self.probes.is_empty()
+        (is_scarcity(error) || is_want_of_ports(error)) && !self.probes.is_empty()
     }
 
     /// Has a destination wait until a probe is over, and so many be the limit.
@@ -214,21 +207,10 @@ impl Attempt {
     }
 }
 
-/// There are no descriptors, no memory or no local ports for one more socket. The last has three names:
-/// bind(2) to a local address says `EADDRINUSE`, connect(2) `EADDRNOTAVAIL`, and over UDP `EAGAIN`.
-fn is_scarcity(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(
-            libc::EMFILE
-                | libc::ENFILE
-                | libc::ENOBUFS
-                | libc::ENOMEM
-                | libc::EADDRINUSE
-                | libc::EADDRNOTAVAIL
-                | libc::EAGAIN
-        )
-    )
+/// There is no local port for one more socket. It has three names: bind(2) to a local address says
+/// `EADDRINUSE`, connect(2) `EADDRNOTAVAIL`, and over UDP `EAGAIN`.
+fn is_want_of_ports(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRINUSE | libc::EADDRNOTAVAIL | libc::EAGAIN))
 }
 
 /// Answers that wait for one before them, at most: with what each costs, 2 MiB.

@@ -21,7 +21,7 @@ use crate::proto;
 use crate::reactor::Readiness;
 use crate::session::{Denial, End, Gates, Hops, Policy, Session, Turn};
 use crate::sys::link::Link;
-use crate::sys::net::{Socket, Standing, Transport, connected};
+use crate::sys::net::{BUSY, Socket, Standing, Transport, connected};
 use crate::sys::polled::Polled;
 use crate::sys::stdio::{Input, Output};
 
@@ -427,9 +427,6 @@ fn over(link: Option<Link>, verdict: Verdict) -> Next {
 fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }
-
-/// How long to wait for a place in a listener's queue, of which there is no event.
-const BUSY: Duration = Duration::from_millis(10);
 
 /// From one datagram to the next: Debian's netcat asks once a second too. Both the question and the
 /// answer may be lost, and ICMP messages are sent sparingly.
