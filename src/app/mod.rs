@@ -153,7 +153,7 @@ pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
         }
         Mode::Scan(wanted) => {
             let mut app = App::new(job, console, reactor, Stdin::OfTheLast, Purpose::Look)?;
-            let scanner = Scanner::new(job, wanted, console, &mut app.reactor);
+            let scanner = Scanner::new(job, wanted, console, &mut app.reactor)?;
             app.run(Origin::Scan(Box::new(scanner)))
         }
         Mode::Listen(wanted) => {

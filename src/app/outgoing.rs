@@ -8,7 +8,7 @@ use super::{App, Origin, Purpose};
 use crate::error::Error;
 use crate::sys::link::Link;
 use crate::sys::pass_fd;
-use crate::sys::resolve::{Lookup, service_name};
+use crate::sys::resolve::{Lookup, shown_service};
 
 impl App<'_> {
     /// A race that is lost makes room for the next.
@@ -95,8 +95,7 @@ impl App<'_> {
 /// The line of success. Looking the service's name up is left out where nobody will read it.
 fn tell_connected(goal: Goal<'_>, lookup: Lookup, console: &Console) {
     if console.is_verbose() {
-        let port = goal.port.filter(|_| !lookup.numeric);
-        let service = port.and_then(|port| service_name(port, goal.protocol));
+        let service = shown_service(goal.port, goal.protocol, lookup);
         console.inform(&Notice::Connected(goal, service.as_deref()));
     }
 }

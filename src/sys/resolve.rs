@@ -121,6 +121,12 @@ pub fn service_name(port: u16, protocol: &str) -> Option<String> {
     if service == port.to_string() { None } else { Some(escape(&service)) }
 }
 
+/// The name of a service as messages show it: `None` also where only numbers are wanted.
+#[must_use]
+pub fn shown_service(port: Option<u16>, protocol: &str, lookup: Lookup) -> Option<String> {
+    port.filter(|_| !lookup.numeric).and_then(|port| service_name(port, protocol))
+}
+
 /// An address as messages name it: by its first name in the hosts file, else in numbers.
 ///
 /// No name server is ever asked: the loop must not wait for one because of a message, and what a

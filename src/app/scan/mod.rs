@@ -123,12 +123,15 @@ enum Course {
 
 impl Scan {
     /// Looks the host up. [`Scan::wake`] begins, with [`Part::Starter`].
+    ///
+    /// # Errors
+    /// There is nothing to tell anything by.
     pub(super) fn new(
         job: &Job,
         wanted: &job::Scan,
         console: &Console,
         reactor: &mut Loop,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let began = reactor.now();
         let (ports, has_local_port) = match &wanted.to {
             Destination::Host { ports, source_port, .. } => {
@@ -171,7 +174,8 @@ impl Scan {
             watch,
             tally: Tally::default(),
             reporter: Reporter::new(wanted, job.transport, job.lookup),
-            voice: Voice::new(began, has_payload(wanted)),
+            // Before probes take all the descriptors.
+            voice: Voice::open(reactor, has_payload(wanted), began)?,
             starter,
             pause: None,
             began,
@@ -182,13 +186,9 @@ impl Scan {
             reactor.set_timer(watch.until, AppAlarm::Scan(Alarm::VigilOver));
         }
         reactor.set_timer(began + GRACE, AppAlarm::Scan(Alarm::Redraw));
-        // Before probes take all the descriptors.
-        match scan.voice.open(reactor) {
-            Ok(()) => scan.resolve(reactor, console),
-            Err(unheard) => scan.give_up(reactor, unheard),
-        }
+        scan.resolve(reactor, console);
         reactor.requeue(starter);
-        scan
+        Ok(scan)
     }
 
     /// There is nothing left that could happen.

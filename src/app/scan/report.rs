@@ -17,7 +17,7 @@ use crate::proto::{Fault, ProtocolError, Refusal};
 use crate::session::Denial;
 use crate::sys::address::Address;
 use crate::sys::net::Transport;
-use crate::sys::resolve::{Lookup, in_numbers, service_name};
+use crate::sys::resolve::{Lookup, in_numbers, service_name, shown_service};
 
 /// What was found out about one destination.
 #[derive(Debug)]
@@ -111,6 +111,11 @@ impl Answer {
     pub(super) fn state(&self) -> State {
         self.findings.last().map_or(State::Unreachable, |last| last.verdict.state())
     }
+
+    /// Bytes that were heard.
+    pub(super) fn bytes_heard(&self) -> usize {
+        self.heard.as_ref().map_or(0, Vec::len)
+    }
 }
 
 /// The words for a scan's answers.
@@ -121,21 +126,21 @@ pub(super) struct Reporter {
     lookup: Lookup,
     /// The host as typed, or the address that it is.
     host: String,
-    /// What is connected to: the host, or a proxy and its port.
-    dialed: (String, Option<u16>),
+    /// What is connected to: the host, or a proxy, which has a port of its own.
+    dialed: Number,
     /// The last denial that was told, where each is to be told once.
     denial: String,
 }
 
 impl Reporter {
     pub(super) fn new(wanted: &Scan, transport: Transport, lookup: Lookup) -> Self {
-        let tell = wanted.tell;
-        let Number { host, .. } = Number::of(&wanted.to, None, transport, lookup);
-        let dialed = match wanted.route.proxies.first() {
-            Some(proxy) => (proxy.host.clone(), Some(proxy.port)),
-            None => (host.clone(), None),
-        };
-        Self { tell, transport, lookup, host, dialed, denial: String::new() }
+        let mut dialed = Number::of(&wanted.to, None, transport, lookup);
+        let host = dialed.host.clone();
+        if let Some(proxy) = wanted.route.proxies.first() {
+            dialed.host.clone_from(&proxy.host);
+            dialed.port = Some(proxy.port);
+        }
+        Self { tell: wanted.tell, transport, lookup, host, dialed, denial: String::new() }
     }
 
     /// What an answer is on stderr: a line for each address.
@@ -177,50 +182,53 @@ impl Reporter {
         target: &Target,
         console: &Console,
     ) -> Option<String> {
-        let wanted = self.tell.lines;
-        let (host, proxy_port) = &self.dialed;
-        let number = Number {
-            host: host.clone(),
-            port: proxy_port.or(port),
-            transport: self.transport,
-            numeric: self.lookup.numeric,
-        };
+        // First, for most lines of most scans are not wanted.
+        if !self.is_wanted(&finding.verdict, port) {
+            return None;
+        }
+        let is_proxy = self.dialed.port.is_some();
+        let number = Number { port: self.dialed.port.or(port), ..self.dialed.clone() };
         let goal = number.goal(&target.to);
         let line = match &finding.verdict {
-            Verdict::Open | Verdict::Silent if wanted == Lines::None => None,
             Verdict::Open | Verdict::Silent => {
-                let service = port
-                    .filter(|_| !self.lookup.numeric)
-                    .and_then(|port| service_name(port, goal.protocol));
-                let goal = match proxy_port {
-                    Some(_) => Goal { host: &self.host, address: None, port, ..goal },
-                    None => goal,
+                let service = shown_service(port, goal.protocol, self.lookup);
+                let goal = if is_proxy {
+                    Goal { host: &self.host, address: None, port, ..goal }
+                } else {
+                    goal
                 };
                 console.line(&Notice::Connected(goal, service.as_deref()))
             }
             Verdict::Denied(denial) => {
                 let line = console.complaint(denial);
-                let is_news = wanted > Lines::None || self.denial != line;
+                let is_news = self.tell.lines > Lines::None || self.denial != line;
                 self.denial.clone_from(&line);
                 is_news.then_some(line)
             }
-            // Of a UNIX socket Debian tells in any case, of datagrams that came back in none.
-            Verdict::Failed(_) | Verdict::TimedOut if wanted == Lines::None && port.is_some() => {
-                None
-            }
-            Verdict::Bounced(_) if wanted < Lines::Timed => None,
             Verdict::TimedOut => console.line(&Notice::TimedOut(goal)),
             Verdict::Failed(errno) | Verdict::Bounced(errno) => {
                 console.line(&Notice::Refused(goal, &io::Error::from_raw_os_error(*errno)))
             }
         }?;
-        Some(match (wanted, &finding.verdict) {
+        Some(match (self.tell.lines, &finding.verdict) {
             (Lines::Timed, Verdict::Silent) => {
                 format!("{line} (no answer, {})", milliseconds(finding.took))
             }
             (Lines::Timed, _) => format!("{line} ({})", milliseconds(finding.took)),
             (Lines::None | Lines::Plain, _) => line,
         })
+    }
+
+    /// Of a UNIX socket that fails Debian tells in any case, of datagrams that came back in none.
+    fn is_wanted(&self, verdict: &Verdict, port: Option<u16>) -> bool {
+        let wanted = self.tell.lines;
+        match verdict {
+            Verdict::Open | Verdict::Silent => wanted > Lines::None,
+            Verdict::Failed(_) | Verdict::TimedOut => wanted > Lines::None || port.is_none(),
+            Verdict::Bounced(_) => wanted >= Lines::Timed,
+            // Each is told at least once.
+            Verdict::Denied(_) => true,
+        }
     }
 
     fn object(&self, answer: &Answer, asked: Option<u16>, targets: &[Target], out: &mut String) {
@@ -234,7 +242,7 @@ impl Reporter {
                 (Cow::Borrowed(self.host.as_str()), asked.map(u32::from))
             }
         };
-        let address = target.to.as_ip().filter(|_| self.dialed.1.is_none()).map(in_numbers);
+        let address = target.to.as_ip().filter(|_| self.dialed.port.is_none()).map(in_numbers);
         let service = target.to.as_ip().and(asked).and_then(|port| service_name(port, protocol));
         let errno = finding.verdict.errno().and_then(errno_name);
         let state = finding.verdict.state();

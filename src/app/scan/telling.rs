@@ -20,15 +20,15 @@ impl Scan {
         answer: Answer,
     ) {
         let Some(watch) = &mut self.watch else {
-            self.heard += answer.heard.as_ref().map_or(0, Vec::len);
+            self.heard += answer.bytes_heard();
             return self.ledger.enter(number, answer);
         };
         let state = answer.state();
-        if watch.is_news(number, state) {
-            let lines = self.reporter.lines(&answer, self.ports[number], &self.targets, console);
-            self.say(reactor, &lines, "");
-        }
-        let Some(watch) = &mut self.watch else { return };
+        let lines = if watch.is_news(number, state) {
+            self.reporter.lines(&answer, self.ports[number], &self.targets, console)
+        } else {
+            String::new()
+        };
         // Silence is no sign that somebody is there.
         if state == State::Open {
             self.ledger.enter(number, answer);
@@ -37,6 +37,7 @@ impl Scan {
             watch.keep(number, answer);
             reactor.set_timer(at, AppAlarm::Scan(Alarm::Again(number)));
         }
+        self.say(reactor, &lines, "");
     }
 
     /// Time is up for those that were to open.
@@ -79,7 +80,8 @@ impl Scan {
             let Some(answer) = self.ledger.take() else { break };
             let (port, targets) = (self.ports[number], &self.targets);
             self.tally.add(answer.state());
-            self.heard = self.heard.saturating_sub(answer.heard.as_ref().map_or(0, Vec::len));
+            // In a vigil nothing was counted.
+            self.heard = self.heard.saturating_sub(answer.bytes_heard());
             let lines = match self.watch {
                 None => self.reporter.lines(&answer, port, targets, console),
                 // Told when it was news.
@@ -107,13 +109,8 @@ impl Scan {
             of: self.ports.len(),
             until: self.watch.as_ref().map(|watch| watch.until),
         };
-        match self.voice.draw(reactor, standing) {
-            Ok(true) => {
-                let at = reactor.now() + REDRAW;
-                reactor.set_timer(at, AppAlarm::Scan(Alarm::Redraw));
-            }
-            Ok(false) => {}
-            Err(unheard) => self.give_up(reactor, unheard),
+        if self.voice.draw(reactor.now(), standing) {
+            reactor.set_timer(reactor.now() + REDRAW, AppAlarm::Scan(Alarm::Redraw));
         }
     }
 
@@ -129,7 +126,7 @@ impl Scan {
         self.voice.fall_silent(reactor);
         self.course = match unheard {
             Unheard::ReaderGone => Course::Unheard,
-            Unheard::Broken(which, error) => Course::Failed(Error::doing(which)(error)),
+            Unheard::Broken(error) => Course::Failed(Error::doing("stdout")(error)),
         };
     }
 }
