@@ -7,8 +7,42 @@
 //! would say it twice, and with the relocations of its strings it weighs more than the text does. Reading
 //! takes some microseconds.
 
-/// What `-h` and `--help` print, as it is.
-pub(super) const TEXT: &str = include_str!("help.txt");
+#[cfg(feature = "see")]
+macro_rules! seeing {
+    () => {
+        include_str!("help/seeing.txt")
+    };
+}
+
+#[cfg(not(feature = "see"))]
+macro_rules! seeing {
+    () => {
+        ""
+    };
+}
+
+#[cfg(feature = "sandbox")]
+macro_rules! protection {
+    () => {
+        include_str!("help/protection.txt")
+    };
+}
+
+#[cfg(not(feature = "sandbox"))]
+macro_rules! protection {
+    () => {
+        ""
+    };
+}
+
+/// What `-h` and `--help` print, as it is. An option that this build leaves out is not in it, and so is
+/// unknown.
+pub(super) const TEXT: &str = concat!(
+    include_str!("help/options.txt"),
+    seeing!(),
+    protection!(),
+    include_str!("help/messages.txt"),
+);
 
 /// An option, as its line says it is written.
 pub(super) struct Word {
