@@ -29,6 +29,8 @@ pub mod proto;
 pub mod reactor;
 pub mod session;
 pub mod sys;
+pub mod trace;
+pub mod voices;
 
 #[cfg(test)]
 mod layers;

@@ -10,6 +10,7 @@ use pollcat::app::{self, Console};
 use pollcat::cli::{self, HelpTo, Request};
 use pollcat::error::{Error, escape};
 use pollcat::sys::signal::die_of;
+use pollcat::voices;
 
 fn main() -> ExitCode {
     let program = program_name();
@@ -35,9 +36,11 @@ fn run(program: &str) -> Result<(), Error> {
             return show(&mut io::stdout(), text);
         }
     };
-    start_log(plan.verbosity);
+    voices::start(&plan.voices)?;
     let console = Console::new(program.to_owned(), plan.job.verbose);
-    app::run(&plan.job, &console)
+    let done = app::run(&plan.job, &console);
+    voices::finish();
+    done
 }
 
 fn show(to: &mut dyn Write, text: &str) -> Result<(), Error> {
@@ -54,32 +57,3 @@ fn program_name() -> String {
     let name = called.as_deref().and_then(|path| Path::new(path).file_name());
     escape(&name.unwrap_or(OsStr::new("nc")).to_string_lossy())
 }
-
-/// The log is for those who ask: `-vv` shows states as they change, `-vvv` every event and call;
-/// `RUST_LOG` has the last word.
-#[cfg(feature = "log")]
-fn start_log(verbosity: u8) {
-    use log::LevelFilter;
-
-    let wanted = match verbosity {
-        0 | 1 => LevelFilter::Off,
-        2 => LevelFilter::Debug,
-        _ => LevelFilter::Trace,
-    };
-    let mut log = env_logger::Builder::new();
-    match (env::var_os("RUST_LOG"), wanted) {
-        (Some(_), _) => log.parse_default_env(),
-        (None, LevelFilter::Off) => return,
-        // Our own lines: mio has some too.
-        (None, wanted) => log.filter_module("pollcat", wanted),
-    };
-    log.format(|out, record| {
-        writeln!(out, "{:5} {}: {}", record.level(), record.target(), record.args())
-    });
-    // It fails only where a log was started before.
-    drop(log.try_init());
-}
-
-/// Built without a log, `-vv` says no more than `-v`.
-#[cfg(not(feature = "log"))]
-fn start_log(_: u8) {}

@@ -12,7 +12,6 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use log::debug;
 use mio::Interest;
 
 use super::{Alarm, Loop, Owner};
@@ -21,6 +20,7 @@ use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
 use crate::sys::net;
 use crate::sys::polled::Polled;
+use crate::trace::{Event, tell};
 
 /// A listening socket in the loop.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Acceptor {
                     reactor.clear(self.id, Readiness::READ);
                 }
                 Err(error) if concerns_one_client(&error) => {
-                    debug!("accept: {error}");
+                    tell(Event::Noted(&format_args!("accept: {error}")));
                     return Ok(Accepted::Vanished);
                 }
                 Err(error) if cannot_be_held(&error) => {
@@ -119,7 +119,7 @@ impl Acceptor {
                         self.look_again(reactor);
                         break;
                     }
-                    debug!("accept: {error}, trying again in {RETRY:?}");
+                    tell(Event::Noted(&format_args!("accept: {error}, again in {RETRY:?}")));
                     let timer = reactor.set_timer(reactor.now() + RETRY, Alarm::Accept);
                     self.enter(State::Starved(timer));
                     break;
@@ -156,7 +156,7 @@ impl Acceptor {
     fn enter(&mut self, next: State) {
         let (from, to) = (self.state.kind(), next.kind());
         debug_assert!(from.leads_to(to), "listener: {from:?} => {to:?}");
-        debug!("listener: {from:?} => {to:?}");
+        tell(Event::Entered { machine: "listener", from: Some(&from), to: &to });
         self.state = next;
     }
 }

@@ -14,7 +14,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use log::debug;
 use mio::Interest;
 
 use super::notice::{Console, Notice};
@@ -26,6 +25,7 @@ use crate::sys::address::Address;
 use crate::sys::net::{BUSY, DialError, Socket, Standing, connected, dial};
 use crate::sys::options::Options;
 use crate::sys::polled::Polled;
+use crate::trace::{Event, tell};
 
 /// The race for one port.
 #[derive(Debug)]
@@ -264,7 +264,7 @@ impl Dial {
         let number = self.started;
         self.started += 1;
         let id = reactor.register(socket.source(), BOTH_WAYS, Owner::Attempt(number))?;
-        debug!("attempt {number}: {to}");
+        tell(Event::Noted(&format_args!("attempt {number}: {to}")));
         self.running.push(Runner { number, socket, id, to });
         Ok(())
     }
@@ -300,7 +300,7 @@ impl Dial {
 
     fn enter(&mut self, next: State) {
         debug_assert!(self.state.leads_to(next), "dial: {:?} => {next:?}", self.state);
-        debug!("dial: {:?} => {next:?}", self.state);
+        tell(Event::Entered { machine: "dial", from: Some(&self.state), to: &next });
         self.state = next;
     }
 }

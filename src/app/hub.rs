@@ -12,7 +12,6 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use log::debug;
 use mio::Interest;
 
 use super::broadcast::{Broadcast, Share};
@@ -26,6 +25,7 @@ use crate::session::{End, Gates, Hops, Outcome, Policy, Report, Session, Turn};
 use crate::sys::address::Address;
 use crate::sys::link::Link;
 use crate::sys::net::Transport;
+use crate::trace::{Event, tell};
 
 /// Sessions with one stdin and one stdout.
 #[derive(Debug)]
@@ -380,7 +380,7 @@ impl Hub {
     fn watch_the_slowest(&mut self, reactor: &mut Loop) {
         match (self.somebody_waits(), self.patience) {
             (true, None) => {
-                debug!("a session waits for more of stdin, and another holds it back");
+                tell(Event::Noted(&"a session waits for more of stdin, and another holds it back"));
                 self.patience = Some(reactor.set_timer(reactor.now() + PATIENCE, Alarm::Patience));
             }
             (false, Some(timer)) => {
@@ -449,7 +449,7 @@ impl Hub {
         if live.waits_for_output {
             self.waiting_for_output.retain(|waiting| *waiting != key);
         }
-        debug!("{}: {outcome:?}", live.peer);
+        tell(Event::Noted(&format_args!("{}: {outcome:?}", live.peer)));
         self.farewells.push_back(Farewell { peer: live.peer, outcome });
     }
 }

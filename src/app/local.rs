@@ -50,7 +50,8 @@ impl Local {
 
     /// Nothing will be written any more: the reader shall know now, not when we exit.
     pub(super) fn close_output(&mut self, reactor: &mut Loop) {
-        reactor.deregister(self.output_id, self.output.standard().event_source());
+        let source = self.output.standard().event_source().map(|source| source as _);
+        reactor.deregister(self.output_id, source);
         // Where it fails, the reader sees the end when we exit.
         drop(self.output.close());
     }

@@ -21,6 +21,9 @@ mod route;
 mod scan;
 mod targets;
 
+use std::fmt;
+use std::os::fd::RawFd;
+
 use mio::Interest;
 
 pub use job::{
@@ -37,7 +40,7 @@ use ports::Ports;
 use scan::Scan as Scanner;
 
 use crate::error::{Error, reason};
-use crate::reactor::{Key, Reactor, SourceId, Wake};
+use crate::reactor::{Key, Pollable, Reactor, SourceId, Wake};
 use crate::session::{End, Policy};
 use crate::sys::address::Address;
 use crate::sys::inherit::Kind;
@@ -79,6 +82,45 @@ enum Alarm {
     Quit,
     Session(Key),
     Scan(scan::Alarm),
+}
+
+/// As the trace names it.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdin => f.write_str("stdin"),
+            Self::Stdout => f.write_str("stdout"),
+            Self::Listener => f.write_str("listener"),
+            Self::Meeting => f.write_str("socket without a peer"),
+            Self::Attempt(number) => write!(f, "attempt {number}"),
+            Self::Session(key) => write!(f, "session {key}"),
+            Self::Scan(part) => write!(f, "scan: {part}"),
+            Self::Signals => f.write_str("signals"),
+        }
+    }
+}
+
+/// As the trace names it.
+impl fmt::Display for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DialNext => f.write_str("the next address"),
+            Self::DialDeadline => f.write_str("the end of connecting"),
+            Self::NextPort => f.write_str("the next port"),
+            Self::Accept => f.write_str("accepting again"),
+            Self::Patience => f.write_str("patience with slow sessions"),
+            Self::Quit => f.write_str("quitting"),
+            Self::Session(key) => write!(f, "session {key}"),
+            Self::Scan(alarm) => write!(f, "scan: {alarm}"),
+        }
+    }
+}
+
+/// What delivers signals keeps its descriptor to itself.
+impl Pollable for Endings {
+    fn number(&self) -> Option<RawFd> {
+        None
+    }
 }
 
 type Loop = Reactor<Owner, Alarm>;

@@ -18,6 +18,7 @@ mod policy;
 mod route;
 mod rules;
 mod scan;
+mod voices;
 mod words;
 
 use clap::ArgMatches;
@@ -27,6 +28,7 @@ use crate::app::{Connect, Job, Listen, Mode, Place, Scan};
 use crate::error::Error;
 use crate::sys::net::Transport;
 use crate::sys::resolve::{Family, Lookup};
+use crate::voices::Voices;
 use listen::Listening;
 use policy::Limits;
 use route::Proxies;
@@ -36,9 +38,9 @@ use words::Words;
 /// A command line that has been understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// How much is logged: how often `-v` was given. Of a scan the second one does not count, for it
-    /// asks for the scan's own lines in full, which a log of every socket would bury.
-    pub verbosity: u8,
+    /// Who is listened to beside the job. Of a scan the second `-v` does not count, for it asks for the
+    /// scan's own lines in full, which a log of every socket would bury.
+    pub voices: Voices,
     /// What is to be done.
     pub job: Job,
 }
@@ -46,6 +48,7 @@ pub struct Plan {
 impl Plan {
     pub(super) fn from_matches(matches: &ArgMatches, outside: Outside<'_>) -> Result<Self, Error> {
         let words = Words::new(matches);
+        let mut voices = voices::voices(words, words.count(args::VERBOSE))?;
         let limits = Limits::read(words)?;
         let listening = Listening::read(words)?;
         let scanning = Scanning::read(words)?;
@@ -68,8 +71,9 @@ impl Plan {
         if let Mode::Connect(Connect { route, .. }) | Mode::Scan(Scan { route, .. }) = &mut mode {
             *route = proxies.route(words, outside)?;
         }
-        let is_scan = matches!(mode, Mode::Scan(_));
-        let verbosity = if is_scan && verbose >= 2 { verbose - 1 } else { verbose };
+        if matches!(mode, Mode::Scan(_)) && verbose >= 2 {
+            voices.verbosity -= 1;
+        }
         let job = Job {
             lookup: lookup(words, &mode),
             mode,
@@ -78,7 +82,7 @@ impl Plan {
             policy: policy::policy(words, transport, &limits),
             verbose: verbose >= 1,
         };
-        Ok(Self { verbosity, job })
+        Ok(Self { voices, job })
     }
 }
 

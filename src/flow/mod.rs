@@ -32,10 +32,9 @@ use std::io;
 use std::num::NonZeroU64;
 use std::time::Instant;
 
-use log::{debug, trace};
-
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, Buffer, ByteSink, ByteSource, FIRST};
+use crate::trace::{self, tell};
 pub use pace::Pace;
 pub use queue::{BUFFER, Framing, LARGEST, LARGEST_PAYLOAD, Queue};
 pub use state::State;
@@ -187,6 +186,10 @@ impl Flow {
         !(self.queue.is_empty() && self.raw.is_empty()) || self.transfer.held() > 0
     }
 
+    fn held(&self) -> usize {
+        self.raw.len() + self.queue.held() + self.transfer.held()
+    }
+
     /// Nothing but room at the sink is missing: bytes are held, or wait in the source without a queue
     /// between.
     #[must_use]
@@ -225,7 +228,12 @@ impl Flow {
                 Step::Drain => self.transfer.drain(sink),
                 Step::Empty => self.empty(),
             };
-            trace!("{}: {step:?} = {event:?}", self.name);
+            tell(trace::Event::Stepped {
+                flow: self.name,
+                step: &step,
+                outcome: &event,
+                held: self.held(),
+            });
             // Where the sink breaks in this step, what it was to get is still in the source.
             self.stalled = step == Step::Pass;
             self.account(event, step, source, &mut pumping);
@@ -486,7 +494,7 @@ impl Flow {
 
     fn enter(&mut self, next: State) {
         debug_assert!(self.state.leads_to(next), "{}: {:?} => {next:?}", self.name, self.state);
-        debug!("{}: {:?} => {next:?}", self.name, self.state);
+        tell(trace::Event::Entered { machine: self.name, from: Some(&self.state), to: &next });
         self.state = next;
     }
 }

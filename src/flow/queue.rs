@@ -64,6 +64,12 @@ impl Queue {
         self.buffer().is_empty()
     }
 
+    /// Bytes held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.buffer().len()
+    }
+
     /// Room for what is read next; empty: no more may be read now.
     pub fn room(&mut self) -> &mut [u8] {
         match self {
@@ -314,7 +320,7 @@ mod tests {
         ) {
             let framing = if lines { Framing::Line(most) } else { Framing::Read(most) };
             let mut queue = Queue::packets(framing);
-            let (mut input, mut output) = (Vec::new(), Vec::new());
+            let (mut input, mut output) = (Vec::<u8>::new(), Vec::<u8>::new());
             for (read, count) in reads.iter().zip(takes) {
                 let n = put(&mut queue, read);
                 input.extend(&read[..n]);

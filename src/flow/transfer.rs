@@ -14,10 +14,9 @@
 
 use std::io;
 
-use log::debug;
-
 use super::step::Event;
 use crate::nonblock::{ByteSink, ByteSource, PIPE, Pipe, Spliced, Splicing};
+use crate::trace::{self, tell};
 
 /// The way bytes cross.
 #[derive(Debug)]
@@ -170,7 +169,11 @@ impl Transfer {
     }
 
     fn enter(&mut self, next: Self) {
-        debug!("transfer: {}", next.name());
+        tell(trace::Event::Entered {
+            machine: "transfer",
+            from: None,
+            to: &format_args!("{}", next.name()),
+        });
         *self = next;
     }
 }

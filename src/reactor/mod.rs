@@ -15,7 +15,7 @@
 //!   loses nothing.
 //! * A slot is in the queue at most once. What is requeued while a batch is handed out waits for
 //!   the next turn, behind everybody else: no source can starve the others.
-//! * An event whose generation is not the slot's is stale, and is counted and dropped.
+//! * An event whose generation is not the slot's is stale, and is dropped.
 //!
 //! Read next: `app`, which owns the one loop.
 
@@ -24,10 +24,11 @@ mod slots;
 mod timers;
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use log::trace;
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token};
 
@@ -37,9 +38,22 @@ pub use timers::TimerId;
 use timers::Timers;
 
 use crate::mistakes::{Mistake, made};
+use crate::trace::{Event, is_heard, tell};
 
 /// Names a registered source.
 pub type SourceId = Key;
+
+/// What the kernel can watch, with the number that strace shows.
+pub trait Pollable: Source {
+    /// The descriptor, if that is known.
+    fn number(&self) -> Option<RawFd>;
+}
+
+impl<S: Source + AsRawFd> Pollable for S {
+    fn number(&self) -> Option<RawFd> {
+        Some(self.as_raw_fd())
+    }
+}
 
 /// Something to attend to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,17 +78,19 @@ pub struct Reactor<S, T> {
     /// Due in the current turn, not handed out yet.
     due: VecDeque<(TimerId, T)>,
     now: Instant,
-    stale: u64,
+    turns: u64,
 }
 
 #[derive(Debug)]
 struct Registration<S> {
     tag: S,
+    /// For the trace; `None`: nothing is polled.
+    fd: Option<RawFd>,
     readiness: Readiness,
     queued: bool,
 }
 
-impl<S: Copy, T> Reactor<S, T> {
+impl<S: Copy + Display, T: Display> Reactor<S, T> {
     /// Opens the kernel's poller.
     ///
     /// # Errors
@@ -89,7 +105,7 @@ impl<S: Copy, T> Reactor<S, T> {
             timers: Timers::new(),
             due: VecDeque::new(),
             now: clock(),
-            stale: 0,
+            turns: 0,
         })
     }
 
@@ -112,15 +128,20 @@ impl<S: Copy, T> Reactor<S, T> {
     /// it never blocks (regular files, `/dev/null`): see [`Reactor::register_always_ready`].
     pub fn register(
         &mut self,
-        source: &mut dyn Source,
+        source: &mut dyn Pollable,
         interest: Interest,
         tag: S,
     ) -> io::Result<SourceId> {
-        let id =
-            self.sources.insert(Registration { tag, readiness: Readiness::NONE, queued: false });
+        let fd = source.number();
+        let id = self.sources.insert(Registration {
+            tag,
+            fd,
+            readiness: Readiness::NONE,
+            queued: false,
+        });
         match self.poll.registry().register(source, Token(id.pack()), interest) {
             Ok(()) => {
-                trace!("register source {:#x} for {interest:?}", id.pack());
+                tell(Event::Registered { source: &tag, fd, interest: &interest });
                 Ok(id)
             }
             Err(error) => {
@@ -133,28 +154,26 @@ impl<S: Copy, T> Reactor<S, T> {
     /// Enters a source that never blocks and that the kernel therefore refuses to watch.
     pub fn register_always_ready(&mut self, tag: S) -> SourceId {
         let readiness = Readiness::READABLE | Readiness::WRITABLE;
-        let id = self.sources.insert(Registration { tag, readiness, queued: false });
-        trace!("source {:#x} is always ready", id.pack());
-        id
+        tell(Event::Registered { source: &tag, fd: None, interest: &readiness });
+        self.sources.insert(Registration { tag, fd: None, readiness, queued: false })
     }
 
     /// Forgets a source. To be called *before* its descriptor is closed: closing one of several
     /// duplicates ends no registration.
-    pub fn deregister(&mut self, id: SourceId, source: Option<&mut dyn Source>) {
-        if self.sources.remove(id).is_none() {
-            return;
-        }
+    pub fn deregister(&mut self, id: SourceId, source: Option<&mut dyn Pollable>) {
+        let Some(gone) = self.sources.remove(id) else { return };
         if let Some(source) = source {
             // It fails only if the poller has dropped the descriptor by itself, which is what we want.
-            let gone = self.poll.registry().deregister(source);
-            trace!("deregister source {:#x}: {gone:?}", id.pack());
+            drop(self.poll.registry().deregister(source));
         }
+        tell(Event::Deregistered { source: &gone.tag, fd: gone.fd });
     }
 
     /// Gives a source a new purpose; registration and readiness stay.
     pub fn retag(&mut self, id: SourceId, tag: S) {
         if let Some(source) = self.sources.get_mut(id) {
-            source.tag = tag;
+            let from = std::mem::replace(&mut source.tag, tag);
+            tell(Event::Retagged { from: &from, to: &tag, fd: source.fd });
         }
     }
 
@@ -179,7 +198,8 @@ impl<S: Copy, T> Reactor<S, T> {
         }
         if let Some(source) = self.sources.get_mut(id) {
             source.readiness = source.readiness.without(which);
-            trace!("source {:#x} clear {which:?}, left {:?}", id.pack(), source.readiness);
+            let Registration { tag, fd, readiness, .. } = source;
+            tell(Event::Cleared { source: tag, fd: *fd, which: &which, left: readiness });
         }
     }
 
@@ -190,12 +210,14 @@ impl<S: Copy, T> Reactor<S, T> {
         {
             source.queued = true;
             self.queue.push_back(id);
+            tell(Event::Requeued { source: &source.tag, fd: source.fd });
         }
     }
 
     /// Sets a timer.
     pub fn set_timer(&mut self, at: Instant, tag: T) -> TimerId {
-        trace!("timer in {:?}", at.saturating_duration_since(self.now));
+        let after = at.saturating_duration_since(self.now);
+        tell(Event::TimerSet { timer: &tag, after });
         self.timers.set(at, tag)
     }
 
@@ -215,7 +237,8 @@ impl<S: Copy, T> Reactor<S, T> {
             "the last batch was not handed out"
         );
         let timeout = self.timeout();
-        trace!("poll {timeout:?}, {} queued", self.queue.len());
+        tell(Event::Waiting { timeout, queued: self.queue.len() });
+        let began = is_heard().then(clock);
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             Err(error)
@@ -226,25 +249,31 @@ impl<S: Copy, T> Reactor<S, T> {
             Err(error) => return Err(error),
         }
         self.now = clock();
+        self.turns += 1;
+        while let Some(due) = self.timers.pop_due(self.now) {
+            self.due.push_back(due);
+        }
+        if let Some(began) = began {
+            let waited = self.now.saturating_duration_since(began);
+            let (events, timers) = (self.events.iter().count(), self.due.len());
+            tell(Event::Woken { turn: self.turns, waited, events, timers });
+        }
         for event in &self.events {
             let id = Key::unpack(event.token().0);
             let Some(source) = self.sources.get_mut(id) else {
-                self.stale += 1;
-                trace!("stale event for {:#x} ({} so far)", id.pack(), self.stale);
+                tell(Event::Stale);
                 continue;
             };
             let said = Readiness::from(event);
             source.readiness = source.readiness | said;
-            trace!("source {:#x} event {said:?}, now {:?}", id.pack(), source.readiness);
+            let Registration { tag, fd, readiness, .. } = source;
+            tell(Event::Ready { source: tag, fd: *fd, said: &said, known: readiness });
             if !source.queued {
                 source.queued = true;
                 self.queue.push_back(id);
             }
         }
         std::mem::swap(&mut self.batch, &mut self.queue);
-        while let Some(due) = self.timers.pop_due(self.now) {
-            self.due.push_back(due);
-        }
         Ok(())
     }
 
@@ -254,10 +283,20 @@ impl<S: Copy, T> Reactor<S, T> {
             // A source closed since it was queued has left no slot behind.
             if let Some(source) = self.sources.get_mut(id) {
                 source.queued = false;
+                tell(Event::Wake(&source.tag));
                 return Some(Wake::Io(source.tag));
             }
         }
-        self.due.pop_front().map(|(_, tag)| Wake::Timer(tag))
+        match self.due.pop_front() {
+            Some((_, tag)) => {
+                tell(Event::Wake(&format_args!("timer for {tag}")));
+                Some(Wake::Timer(tag))
+            }
+            None => {
+                tell(Event::Done);
+                None
+            }
+        }
     }
 
     fn timeout(&self) -> Option<Duration> {

@@ -3,6 +3,8 @@
 //! An event that was already fetched may belong to a source that was closed a moment ago and whose
 //! slot, or whose descriptor number, is in use again (epoll(7), "event cache"). Its generation tells.
 
+use std::fmt;
+
 /// Names one value of one [`Slots`] table, for as long as that value is in it: the index of its slot and
 /// the slot's generation, in one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +33,16 @@ impl Key {
 
     const fn generation(self) -> usize {
         self.0 >> INDEX_BITS
+    }
+}
+
+/// The slot and, from its second use on, how often it was used before.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.generation() {
+            0 => write!(f, "{}", self.index()),
+            generation => write!(f, "{}.{generation}", self.index()),
+        }
     }
 }
 

@@ -10,13 +10,12 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
-use log::debug;
-
 use super::{Report, Turn};
 use crate::error::reason;
 use crate::nonblock::{Attempt, Wire};
 use crate::proto::{Handshake, ProtocolError, Status};
 use crate::reactor::Readiness;
+use crate::trace::{Event, tell};
 
 /// Handshakes in the order of the proxies.
 pub type Hops = Vec<Box<dyn Handshake>>;
@@ -157,7 +156,8 @@ impl Negotiation {
         match progress.status {
             Status::Waiting => Ok(None),
             Status::Done => {
-                debug!("proxy {} has let us through", self.current);
+                let through = self.current + 1;
+                tell(Event::Noted(&format_args!("proxy {through} has let us through")));
                 self.current += 1;
                 self.greeting = Greeting::Owed;
                 Ok(None)

@@ -10,11 +10,10 @@
 
 use std::time::Instant;
 
-use log::debug;
-
 use super::negotiate::Negotiation;
 use super::outcome::Outcome;
 use super::relay::Relay;
+use crate::trace::{self, tell};
 
 /// Where a session stands.
 #[derive(Debug)]
@@ -82,7 +81,7 @@ impl Phase {
     pub(super) fn enter(&mut self, next: Self) {
         let (from, to) = (self.kind(), next.kind());
         debug_assert!(from.leads_to(to), "session: {from:?} => {to:?}");
-        debug!("session: {from:?} => {to:?}");
+        tell(trace::Event::Entered { machine: "session", from: Some(&from), to: &to });
         *self = next;
     }
 }

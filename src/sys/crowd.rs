@@ -7,12 +7,13 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use log::{debug, warn};
-use rustix::net::{RecvFlags, SendFlags, SocketAddrAny, recvfrom, sendto};
+use rustix::net::{RecvFlags, SocketAddrAny};
 
 use super::address::Address;
+use super::calls::{recvfrom, sendto};
 use super::polled::Polled;
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
+use crate::trace::{Event, is_heard, tell};
 
 /// Whom to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,10 @@ impl Crowd {
             (peer.heard_at, peer.heard) = (now, heard);
             return;
         }
-        debug!("new peer {}", Address::from(Some(address.clone())));
+        if is_heard() {
+            let peer = Address::from(Some(address.clone()));
+            tell(Event::Noted(&format_args!("new peer {peer}")));
+        }
         if self.peers.len() == MOST_PEERS {
             self.forget(self.silent_longest());
         }
@@ -120,8 +124,7 @@ impl ByteSource for Crowd {
         let polled = &self.polled;
         let mut sender = None;
         let attempt = Attempt::to_read(|| {
-            let (_, n, from) =
-                polled.call(|fd| Ok(recvfrom(fd, &mut *into, RecvFlags::DONTWAIT)?))?;
+            let (n, from) = polled.call(|fd| recvfrom(fd, into, RecvFlags::DONTWAIT))?;
             sender = from;
             Ok(n)
         })?;
@@ -148,7 +151,7 @@ impl Crowd {
         let gives_up = self.reply == Reply::All && self.peers.len() > 1 && now >= since + PATIENCE;
         if gives_up {
             let address = Address::from(Some(self.peers[which].address.clone()));
-            warn!("{address} is forgotten: it takes nothing while others wait");
+            tell(Event::Noted(&format_args!("{address} is forgotten: others wait")));
             self.forget(which);
         }
         gives_up
@@ -165,9 +168,7 @@ impl ByteSink for Crowd {
         while let Some(which) = self.next_receiver() {
             let address = &self.peers[which].address;
             let polled = &self.polled;
-            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-            let attempt =
-                Attempt::to_write(|| polled.call(|fd| Ok(sendto(fd, from, flags, address)?)));
+            let attempt = Attempt::to_write(|| polled.call(|fd| sendto(fd, from, address)));
             match attempt {
                 Ok(Attempt::Moved(_)) => {
                     taken = true;
@@ -189,7 +190,8 @@ impl ByteSink for Crowd {
                     return Ok(Attempt::Blocked);
                 }
                 Err(error) => {
-                    debug!("peer {}: {error}", Address::from(Some(address.clone())));
+                    let peer = Address::from(Some(address.clone()));
+                    tell(Event::Noted(&format_args!("peer {peer}: {error}")));
                     self.forget(which);
                 }
             }
@@ -203,7 +205,7 @@ impl ByteSink for Crowd {
 impl Wire for Crowd {
     fn try_peek(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        Attempt::to_read(|| self.polled.call(|fd| Ok(recvfrom(fd, &mut *into, flags)?.1)))
+        Attempt::to_read(|| self.polled.call(|fd| Ok(recvfrom(fd, into, flags)?.0)))
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {

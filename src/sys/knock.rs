@@ -12,6 +12,7 @@ use std::io;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::address::Address;
+use super::calls::connect;
 use super::net::{Begun, DialError, Transport, begin, is_scarcity, prepare};
 use super::options::Options;
 use super::polled::Polled;
@@ -89,7 +90,7 @@ impl Knocker {
     }
 
     fn ask_again(&mut self, socket: Socket, to: &SockAddr) -> Knock {
-        match socket.connect(to) {
+        match connect(&socket, to) {
             Ok(()) => Knock::Open(Polled::new(socket.into())),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 self.spare.push((to.domain(), socket));

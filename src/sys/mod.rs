@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod announce;
+mod calls;
 pub mod crowd;
 pub mod inherit;
 pub mod knock;

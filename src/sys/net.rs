@@ -12,16 +12,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::netdevice::name_to_index;
-use rustix::net::sockopt::{
-    set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, socket_error,
-};
-use rustix::net::{
-    RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketFlags, acceptfrom_with, connect,
-    getpeername, getsockname, recv, recvfrom, send, shutdown,
-};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
+use rustix::net::{RecvFlags, SocketAddrAny, connect, getpeername, getsockname};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Type};
 
 use super::address::Address;
+use super::calls::{self, recv, recvfrom, send};
 use super::options::{OptionError, Options, Role};
 use super::polled::Polled;
 use super::zerocopy::{self, Side};
@@ -188,7 +184,7 @@ pub(super) fn begin(
     to: &SockAddr,
     options: &Options,
 ) -> Result<Begun, DialError> {
-    match socket.connect(to) {
+    match calls::connect(socket, to) {
         // With a cookie of the server, TCP Fast Open waits for the first data before it says a word.
         // Writing none of it begins the handshake, for the server may be the one to speak first.
         Ok(()) if options.fast_open => {
@@ -227,13 +223,13 @@ pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Standing> 
     if made(Mistake::WritableIsConnected) {
         return Ok(Standing::Connected);
     }
-    match socket_error(socket)? {
+    match calls::pending_error(socket) {
         Ok(()) => {}
         // A handshake that failed has brought no bytes.
-        Err(error) if error == Errno::CONNRESET && socket.waiting() > 0 => {
-            return Ok(Standing::Reset(error.into()));
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset && socket.waiting() > 0 => {
+            return Ok(Standing::Reset(error));
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     }
     // Through mio, which wants to know if this was a false alarm.
     let peer = socket.call(|fd| match getpeername(fd) {
@@ -329,8 +325,7 @@ pub fn local_address(socket: &Polled) -> io::Result<Address> {
 /// # Errors
 /// accept(2); `WouldBlock` if there is none.
 pub fn accept(listener: &Polled) -> io::Result<(OwnedFd, Address)> {
-    let (fd, peer) = listener
-        .call(|fd| Ok(acceptfrom_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?))?;
+    let (fd, peer) = listener.call(calls::accept)?;
     Ok((fd, Address::from(peer)))
 }
 
@@ -342,9 +337,9 @@ pub fn first_sender(socket: &Polled) -> io::Result<Option<SocketAddrAny>> {
     let mut nothing = [0; 1];
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     loop {
-        match socket.call(|fd| Ok(recvfrom(fd, &mut nothing[..], flags)?)) {
+        match socket.call(|fd| recvfrom(fd, &mut nothing, flags)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            received => return received.map(|(_, _, sender)| sender),
+            received => return received.map(|(_, sender)| sender),
         }
     }
 }
@@ -418,10 +413,9 @@ impl Socket {
         Attempt::to_read(|| {
             loop {
                 let Some(peer) = &self.only_from else {
-                    return self.polled.call(|fd| Ok(recv(fd, &mut *into, flags)?.0));
+                    return self.polled.call(|fd| recv(fd, into, flags));
                 };
-                let received = self.polled.call(|fd| Ok(recvfrom(fd, &mut *into, flags)?));
-                let (_, n, sender) = received?;
+                let (n, sender) = self.polled.call(|fd| recvfrom(fd, into, flags))?;
                 if sender.as_ref() == Some(&**peer) {
                     return Ok(n);
                 }
@@ -485,9 +479,7 @@ impl ByteSource for Socket {
 
 impl ByteSink for Socket {
     fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
-        Attempt::to_write(|| {
-            self.polled.call(|fd| Ok(send(fd, from, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?))
-        })
+        Attempt::to_write(|| self.polled.call(|fd| send(fd, from)))
     }
 
     fn begin_splicing(&mut self) -> Splicing {
@@ -502,18 +494,15 @@ impl ByteSink for Socket {
 impl Wire for Socket {
     fn try_peek(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        Attempt::to_read(|| self.polled.call(|fd| Ok(recv(fd, &mut *into, flags)?.0)))
+        Attempt::to_read(|| self.polled.call(|fd| recv(fd, into, flags)))
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        Ok(shutdown(&self.polled, Shutdown::Write)?)
+        calls::shutdown_write(&self.polled)
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
-        match socket_error(&self.polled) {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) | Err(error) => Some(error.into()),
-        }
+        calls::pending_error(&self.polled).err()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use mio::event::Source;
 use mio::unix::pipe::Receiver;
 use rustix::event::PollFlags;
 
@@ -72,7 +71,7 @@ impl Polled {
     }
 
     /// For the reactor.
-    pub fn source(&mut self) -> &mut dyn Source {
+    pub fn source(&mut self) -> &mut Receiver {
         &mut self.fd
     }
 

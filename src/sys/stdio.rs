@@ -13,18 +13,19 @@
 //!
 //! Not used: `std::io::stdin`, which keeps bytes in a buffer that no poller knows of.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use mio::event::Source;
+use mio::unix::pipe::Receiver;
 use rustix::event::PollFlags;
 use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, major, minor, open};
-use rustix::io::{Errno, ReadWriteFlags, fcntl_dupfd_cloexec, preadv2, pwritev2, read, write};
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::net::RecvFlags;
 use rustix::process::getsid;
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
 use rustix::termios::{isatty, tcgetsid, tcgetwinsize};
 
+use super::calls::{self, read, read_now, recv, send, write, write_now};
 use super::polled::Polled;
 use super::zerocopy::{self, Side};
 use crate::mistakes::{Mistake, made};
@@ -201,7 +202,7 @@ impl Output {
     pub fn close(&mut self) -> io::Result<()> {
         match std::mem::replace(&mut self.0.channel, Channel::Nowhere) {
             Channel::Socket(socket) if same_file(stdin(), socket.as_fd()) => {
-                shutdown(&socket, Shutdown::Write)?;
+                calls::shutdown_write(&socket)?;
             }
             Channel::Socket(_) | Channel::Polled(..) if self.has_reader() => {
                 let null = open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -283,7 +284,7 @@ impl Standard {
     }
 
     /// For registration; `None` where there is nothing to poll.
-    pub fn event_source(&mut self) -> Option<&mut dyn Source> {
+    pub fn event_source(&mut self) -> Option<&mut Receiver> {
         match &mut self.channel {
             Channel::Polled(polled, _) => Some(polled.source()),
             Channel::Socket(socket) => Some(socket.source()),
@@ -303,26 +304,18 @@ impl Standard {
         match &mut self.channel {
             Channel::Polled(source, manners) => Attempt::to_read(|| {
                 source.call(|fd| match manners {
-                    Manners::Own => Ok(read(fd, &mut *into)?),
-                    Manners::NoWait => {
-                        let now = preadv2(
-                            fd,
-                            &mut [IoSliceMut::new(into)],
-                            CURRENT_OFFSET,
-                            ReadWriteFlags::NOWAIT,
-                        );
-                        unless_unsupported(now, manners)
-                    }
+                    Manners::Own => read(fd, into),
+                    Manners::NoWait => unless_unsupported(read_now(fd, into), manners),
                     Manners::PollFirst(_) => {
                         ready_now(fd, PollFlags::IN)?;
-                        Ok(read(fd, &mut *into)?)
+                        read(fd, into)
                     }
                 })
             }),
-            Channel::Socket(socket) => Attempt::to_read(|| {
-                socket.call(|fd| Ok(recv(fd, &mut *into, RecvFlags::DONTWAIT)?.0))
-            }),
-            Channel::Ready(file) => Attempt::to_read(|| Ok(read(&*file, &mut *into)?)),
+            Channel::Socket(socket) => {
+                Attempt::to_read(|| socket.call(|fd| recv(fd, into, RecvFlags::DONTWAIT)))
+            }
+            Channel::Ready(file) => Attempt::to_read(|| read(&*file, into)),
             Channel::Nowhere => Ok(Attempt::Ended),
         }
     }
@@ -331,26 +324,16 @@ impl Standard {
         match &mut self.channel {
             Channel::Polled(source, manners) => Attempt::to_write(|| {
                 source.call(|fd| match manners {
-                    Manners::Own => Ok(write(fd, from)?),
-                    Manners::NoWait => {
-                        let now = pwritev2(
-                            fd,
-                            &[IoSlice::new(from)],
-                            CURRENT_OFFSET,
-                            ReadWriteFlags::NOWAIT,
-                        );
-                        unless_unsupported(now, manners)
-                    }
+                    Manners::Own => write(fd, from),
+                    Manners::NoWait => unless_unsupported(write_now(fd, from), manners),
                     Manners::PollFirst(most) => {
                         ready_now(fd, PollFlags::OUT)?;
-                        Ok(write(fd, &from[..from.len().min(*most)])?)
+                        write(fd, &from[..from.len().min(*most)])
                     }
                 })
             }),
-            Channel::Socket(socket) => Attempt::to_write(|| {
-                socket.call(|fd| Ok(send(fd, from, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?))
-            }),
-            Channel::Ready(file) => Attempt::to_write(|| Ok(write(&*file, from)?)),
+            Channel::Socket(socket) => Attempt::to_write(|| socket.call(|fd| send(fd, from))),
+            Channel::Ready(file) => Attempt::to_write(|| write(&*file, from)),
             Channel::Nowhere => Ok(Attempt::Moved(from.len())),
         }
     }
@@ -391,9 +374,23 @@ impl Standard {
 /// nobody wants it: stderr is closed, or a pipe that is full because nobody reads it. Waiting for that
 /// one to come back would stop every session.
 pub fn say_line(line: &str) {
-    if ready_now(stderr(), PollFlags::OUT).is_ok() {
-        let _ = write(stderr(), line.as_bytes());
-    }
+    let _ = write_stderr(line.as_bytes());
+}
+
+/// Writes to stderr at once, or not at all.
+///
+/// # Errors
+/// There is no room, or nobody who reads it.
+pub fn write_stderr(line: &[u8]) -> io::Result<()> {
+    ready_now(stderr(), PollFlags::OUT)?;
+    rustix::io::write(stderr(), line)?;
+    Ok(())
+}
+
+/// Somebody may be looking at stderr.
+#[must_use]
+pub fn is_terminal_stderr() -> bool {
+    isatty(stderr())
 }
 
 /// The same pipe or terminal under a description of our own, whose flags are nobody else's.
@@ -415,21 +412,18 @@ fn open_controlling_terminal(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<O
 
 /// A kernel or a kind of descriptor without `RWF_NOWAIT` says so before any byte has moved: the call
 /// is made again in the other way.
-fn unless_unsupported(answer: Result<usize, Errno>, manners: &mut Manners) -> io::Result<usize> {
-    match answer {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+fn unless_unsupported(answer: io::Result<usize>, manners: &mut Manners) -> io::Result<usize> {
+    match answer.as_ref().map_err(Errno::from_io_error) {
+        Err(Some(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL)) => {
             *manners = Manners::PollFirst(PIPE_BUF);
             Err(io::ErrorKind::Interrupted.into())
         }
-        answer => Ok(answer?),
+        _ => answer,
     }
 }
 
 /// The largest write that a pipe which polls writable takes without blocking, pipe(7).
 const PIPE_BUF: usize = 4096;
-
-/// preadv2(2): an offset of -1 means the file's own.
-const CURRENT_OFFSET: u64 = u64::MAX;
 
 /// A terminal that polls writable may have room for no more than this.
 const ONE_BYTE: usize = 1;

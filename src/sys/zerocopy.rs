@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
-use rustix::pipe::{SpliceFlags, splice};
 
+use super::calls::splice;
 use super::polled::Polled;
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{PipeEnd, Spliced, Splicing, ready_now};
@@ -94,18 +94,21 @@ fn attempt(
 ) -> io::Result<Spliced> {
     let mut doubts = 0;
     loop {
-        match splice(from, None, to, None, most, SpliceFlags::NONBLOCK) {
+        let error = match splice(from, to, most) {
             Ok(0) => return Ok(Spliced::Ended),
             Ok(n) => return Ok(Spliced::Moved(n)),
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) if made(Mistake::SpliceWrongSide) => return Ok(Spliced::Blocked),
+            Err(error) => error,
+        };
+        match Errno::from_io_error(&error) {
+            Some(Errno::INTR) => {}
+            Some(Errno::AGAIN) if made(Mistake::SpliceWrongSide) => return Ok(Spliced::Blocked),
             // It does not say which side it is, and a bit that is cleared on the wrong side loses an edge.
-            Err(Errno::AGAIN) if side_is_blocked() => return Ok(Spliced::Blocked),
-            Err(Errno::AGAIN) if pipe.is_blocked() => return Ok(Spliced::PipeBlocked),
+            Some(Errno::AGAIN) if side_is_blocked() => return Ok(Spliced::Blocked),
+            Some(Errno::AGAIN) if pipe.is_blocked() => return Ok(Spliced::PipeBlocked),
             // One of them has just become ready. Where they keep saying so and nothing moves, as in
             // front of a byte of urgent data, a read gets on.
-            Err(Errno::AGAIN) if doubts < MOST_DOUBTS => doubts += 1,
-            Err(
+            Some(Errno::AGAIN) if doubts < MOST_DOUBTS => doubts += 1,
+            Some(
                 Errno::AGAIN
                 | Errno::INVAL
                 | Errno::NOSYS
@@ -115,7 +118,7 @@ fn attempt(
                 | Errno::SPIPE
                 | Errno::NOMEM,
             ) => return Ok(Spliced::Refused),
-            Err(error) => return Err(error.into()),
+            Some(_) | None => return Err(error),
         }
     }
 }

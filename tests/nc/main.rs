@@ -143,3 +143,7 @@ mod transfers;
 
 /// Large transfers in bounded memory.
 mod volume;
+
+/// `--trace` and `--trace-json`.
+#[cfg(feature = "see")]
+mod trace;

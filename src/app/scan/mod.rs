@@ -28,6 +28,7 @@ mod voice;
 mod window;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
@@ -75,6 +76,32 @@ pub(super) enum Alarm {
     Redraw,
     /// Waiting for destinations to open has an end.
     VigilOver,
+}
+
+/// As the trace names it.
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starter => f.write_str("the next probes"),
+            Self::Probe(key) => write!(f, "probe {key}"),
+            Self::Stderr => f.write_str("stderr"),
+            Self::Stdout => f.write_str("stdout"),
+        }
+    }
+}
+
+/// As the trace names it.
+impl fmt::Display for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Next => f.write_str("the next probe"),
+            Self::Probe(key) => write!(f, "probe {key}"),
+            Self::Again(number) => write!(f, "asking {number} again"),
+            Self::Resolve => f.write_str("looking the host up again"),
+            Self::Redraw => f.write_str("the progress line"),
+            Self::VigilOver => f.write_str("the end of waiting"),
+        }
+    }
 }
 
 /// See the module's own page.

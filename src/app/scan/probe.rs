@@ -14,8 +14,6 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use log::trace;
-
 use crate::nonblock::{Attempt, ByteSink, ByteSource};
 use crate::proto;
 use crate::reactor::Readiness;
@@ -24,6 +22,7 @@ use crate::sys::link::Link;
 use crate::sys::net::{BUSY, Socket, Standing, Transport, connected};
 use crate::sys::polled::Polled;
 use crate::sys::stdio::{Input, Output};
+use crate::trace::{Event, tell};
 
 /// What all probes of a scan are told.
 #[derive(Debug)]
@@ -239,7 +238,7 @@ impl Probe {
         let to = next.kind();
         debug_assert!(from == to || from.leads_to(to), "probe: {from:?} => {to:?}");
         if from != to {
-            trace!("probe: {from:?} => {to:?}");
+            tell(Event::Entered { machine: "probe", from: Some(&from), to: &to });
         }
         self.stage = next;
     }

@@ -11,7 +11,6 @@ use super::{Alarm, Part};
 use crate::app::{Alarm as AppAlarm, Loop, Owner};
 use crate::reactor::{Key, Readiness, Slots, SourceId, TimerId};
 use crate::session::Hops;
-use crate::sys::polled::Polled;
 
 /// A probe and what it belongs to.
 #[derive(Debug)]
@@ -131,7 +130,7 @@ impl Probes {
             reactor.cancel_timer(timer);
         }
         if let Some(id) = id {
-            reactor.deregister(id, live.probe.polled().map(Polled::source));
+            reactor.deregister(id, live.probe.polled().map(|polled| polled.source() as _));
         }
         Some(live)
     }

@@ -130,7 +130,7 @@ fn client_defaults() {
         policy: Policy { peer_eof: PeerEof::AsStdin, ..Policy::plain() },
         verbose: false,
     };
-    assert_eq!(plan("localhost 4004"), Plan { verbosity: 0, job });
+    assert_eq!(plan("localhost 4004"), Plan { voices: Voices::default(), job });
 }
 
 #[test]
@@ -290,9 +290,13 @@ fn n_looks_no_name_up() {
 fn every_v_counts() {
     for (line, verbosity) in [("h 1", 0), ("-v h 1", 1), ("-vv h 1 --verbose", 3)] {
         let plan = plan(line);
-        assert_eq!((plan.verbosity, plan.job.verbose), (verbosity, verbosity >= 1), "{line}");
+        assert_eq!(
+            (plan.voices.verbosity, plan.job.verbose),
+            (verbosity, verbosity >= 1),
+            "{line}"
+        );
     }
-    assert_eq!(plan(&format!("-{} h 1", "v".repeat(300))).verbosity, 255);
+    assert_eq!(plan(&format!("-{} h 1", "v".repeat(300))).voices.verbosity, 255);
 }
 
 #[test]

@@ -286,7 +286,7 @@ fn v_and_json_say_what_is_told() {
 #[test]
 fn log_of_a_scan_takes_one_v_more() {
     for (options, verbosity) in [("", 0), ("-v", 1), ("-vv", 1), ("-vvv", 2), ("-vvvv", 3)] {
-        assert_eq!(plan(&format!("-z {options} h 1")).verbosity, verbosity, "{options}");
+        assert_eq!(plan(&format!("-z {options} h 1")).voices.verbosity, verbosity, "{options}");
     }
 }
 
