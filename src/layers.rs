@@ -8,19 +8,23 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("mistakes", &[]),
     ("error", &[]),
     ("trace", &["error"]),
+    ("explain", &["error"]),
     ("nonblock", &["mistakes"]),
-    ("reactor", &["mistakes", "trace"]),
-    ("sys", &["mistakes", "error", "trace", "nonblock"]),
+    ("reactor", &["mistakes", "trace", "explain"]),
+    ("sys", &["mistakes", "error", "trace", "explain", "nonblock"]),
     ("flow", &["mistakes", "trace", "nonblock"]),
-    ("proto", &["error"]),
-    ("session", &["mistakes", "error", "trace", "nonblock", "reactor", "flow", "proto"]),
+    ("proto", &["error", "explain"]),
+    ("session", &["mistakes", "error", "trace", "explain", "nonblock", "reactor", "flow", "proto"]),
     (
         "app",
-        &["mistakes", "error", "trace", "nonblock", "reactor", "sys", "flow", "proto", "session"],
+        &[
+            "mistakes", "error", "trace", "explain", "nonblock", "reactor", "sys", "flow", "proto",
+            "session",
+        ],
     ),
-    ("voices", &["error", "trace", "sys"]),
+    ("voices", &["error", "trace", "explain", "sys"]),
     ("cli", &["error", "trace", "sys", "flow", "proto", "session", "app", "voices"]),
-    ("main", &["error", "sys", "app", "voices", "cli"]),
+    ("main", &["error", "explain", "sys", "app", "voices", "cli"]),
 ];
 
 #[test]

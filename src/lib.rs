@@ -9,7 +9,7 @@
 //!  3  session            one connection: its phases, two flows and the rules between them, the outcome
 //!  2  flow      proto    one direction of bytes  |  protocols without I/O: bytes in, bytes out
 //!  1  reactor  sys       readiness and timers  |  descriptors
-//!     nonblock  error    the words all of them share; mistakes, for those who study them
+//!     nonblock  error    the words all of them share; explain and mistakes, for those who study them
 //! ```
 //!
 //! Arrows go down only; a test reads the `use` lines and sees to it.
@@ -22,6 +22,7 @@
 pub mod app;
 pub mod cli;
 pub mod error;
+pub mod explain;
 pub mod flow;
 pub mod mistakes;
 pub mod nonblock;

@@ -9,20 +9,29 @@ use std::process::ExitCode;
 use pollcat::app::{self, Console};
 use pollcat::cli::{self, HelpTo, Request};
 use pollcat::error::{Error, escape};
+use pollcat::explain::{Step, Verdict, explain};
 use pollcat::sys::signal::die_of;
 use pollcat::voices;
 
 fn main() -> ExitCode {
     let program = program_name();
     match run(&program) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Error::Silent) => ExitCode::FAILURE,
-        Err(Error::Signal(number)) => {
-            die_of(number);
+        Ok(()) => {
+            explain(|| Step::Exit { status: 0, why: Verdict::Fine });
+            ExitCode::SUCCESS
+        }
+        Err(Error::Silent) => {
+            explain(|| Step::Exit { status: 1, why: Verdict::Said });
+            ExitCode::FAILURE
+        }
+        Err(Error::Signal(signal)) => {
+            explain(|| Step::Killed { signal });
+            die_of(signal);
             ExitCode::FAILURE
         }
         Err(error) => {
             Console::new(program, false).complain(&error);
+            explain(|| Step::Exit { status: 1, why: Verdict::Refused });
             ExitCode::FAILURE
         }
     }

@@ -110,7 +110,7 @@ pub enum Event<'a> {
         after: Duration,
     },
     /// A system call has returned.
-    Called(Call, &'a io::Result<usize>, Duration),
+    Called(Call, Result<usize, &'a io::Error>, Duration),
     /// A flow has made a step.
     Stepped {
         /// The flow's name.
@@ -143,6 +143,7 @@ pub struct Call {
     to: Option<RawFd>,
     most: Option<usize>,
     flag: Option<&'static str>,
+    found: Option<i32>,
 }
 
 /// What events are about; one can listen to one of them.
@@ -216,11 +217,24 @@ pub fn tell(event: Event<'_>) {
 ///
 /// # Errors
 /// Those of the call.
-pub fn call(call: Call, make: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+pub fn call(this: Call, make: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+    call_for(this, |n| *n, make)
+}
+
+/// Makes a system call, and tells of it with the number that its answer comes to.
+///
+/// # Errors
+/// Those of the call.
+pub fn call_for<T>(
+    this: Call,
+    number: impl FnOnce(&T) -> usize,
+    make: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
     let began = is_heard().then(clock);
     let answer = make();
     if let Some(began) = began {
-        record(Event::Called(call, &answer, clock().saturating_duration_since(began)));
+        let took = clock().saturating_duration_since(began);
+        record(Event::Called(this, answer.as_ref().map(number), took));
     }
     answer
 }
@@ -264,7 +278,7 @@ impl Call {
     /// A call on a descriptor.
     #[must_use]
     pub fn on(name: &'static str, fd: impl AsFd) -> Self {
-        Self { name, fd: fd.as_fd().as_raw_fd(), to: None, most: None, flag: None }
+        Self { name, fd: fd.as_fd().as_raw_fd(), to: None, most: None, flag: None, found: None }
     }
 
     /// It shall move so many bytes at most.
@@ -283,6 +297,12 @@ impl Call {
     #[must_use]
     pub const fn with(self, flag: &'static str) -> Self {
         Self { flag: Some(flag), ..self }
+    }
+
+    /// It has found this errno, or 0 for none.
+    #[must_use]
+    pub const fn finding(self, errno: i32) -> Self {
+        Self { found: Some(errno), ..self }
     }
 
     /// Its name.
@@ -304,12 +324,17 @@ impl Display for Call {
         if let Some(most) = self.most {
             write!(f, ", {most}")?;
         }
+        match self.found {
+            Some(0) => f.write_str(", [0]")?,
+            Some(errno) => write!(f, ", [{}]", errno_name(errno).unwrap_or_default())?,
+            None => {}
+        }
         f.write_str(")")
     }
 }
 
 /// What a call has returned: a number, or the reason why not.
-pub(crate) struct Answer<'a>(pub(crate) &'a io::Result<usize>);
+pub(crate) struct Answer<'a>(pub(crate) Result<usize, &'a io::Error>);
 
 impl Display for Answer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -363,7 +388,7 @@ impl Display for Event<'_> {
             }
             Self::Requeued { source, fd } => write!(f, "requeue {}", Named(*fd, *source)),
             Self::TimerSet { timer, after } => write!(f, "timer for {timer} in {after:?}"),
-            Self::Called(call, answer, _) => write!(f, "{call} = {}", Answer(answer)),
+            Self::Called(call, answer, _) => write!(f, "{call} = {}", Answer(*answer)),
             Self::Stepped { flow, step, outcome, held } => {
                 write!(f, "{flow}: {step:?} = {outcome:?}, holds {held}")
             }

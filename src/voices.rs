@@ -59,7 +59,8 @@ mod speaking {
 
     use super::Voices;
     use crate::error::{Error, escape, reason};
-    use crate::sys::stdio::{is_terminal_stderr, write_stderr};
+    use crate::explain::{self, USUAL_WIDTH, layout};
+    use crate::sys::stdio::{columns_of_stderr, is_terminal_stderr, write_stderr};
     use crate::trace::{Topic, elapsed, timeline};
 
     pub(super) fn start(voices: &Voices) -> Result<(), Error> {
@@ -80,7 +81,7 @@ mod speaking {
             listen(topic.target(), LevelFilter::Trace);
         }
         if voices.explain {
-            listen(EXPLAIN, LevelFilter::Info);
+            listen(explain::TARGET, LevelFilter::Info);
         }
         if env::var_os("RUST_LOG").is_some() {
             builder.parse_default_env();
@@ -122,6 +123,11 @@ mod speaking {
 
     impl Paint {
         fn line(self, out: &mut dyn Write, record: &Record<'_>, is_traced: bool) -> io::Result<()> {
+            if record.target() == explain::TARGET {
+                let width = columns_of_stderr().unwrap_or(USUAL_WIDTH).min(MOST_COLUMNS);
+                let text = layout(&record.args().to_string(), width, self.colour);
+                return out.write_all(text.as_bytes());
+            }
             let topic = Topic::ALL.into_iter().find(|topic| topic.target() == record.target());
             match topic {
                 Some(topic) if is_traced => {
@@ -167,6 +173,6 @@ mod speaking {
         }
     }
 
-    /// Where explanations go in the log.
-    const EXPLAIN: &str = "explain";
+    /// Longer lines are hard to read.
+    const MOST_COLUMNS: usize = 100;
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use mio::Interest;
 
 use super::{Alarm, Loop, Owner};
+use crate::explain::number;
 use crate::mistakes::{Mistake, made};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
@@ -136,6 +137,11 @@ impl Acceptor {
         if reactor.readiness(self.id).intersects(Readiness::READ) {
             reactor.requeue(self.id);
         }
+    }
+
+    /// The listening socket's descriptor, for the words.
+    pub(super) fn number(&self) -> i32 {
+        number(&self.listener)
     }
 
     /// Stops listening: clients still in the kernel's queue are turned away.

@@ -20,6 +20,7 @@ use super::notice::{Console, Notice};
 use super::targets::{Number, Target};
 use super::{Alarm, Loop, Owner};
 use crate::error::Error;
+use crate::explain::{Step, explain, number};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
 use crate::sys::net::{BUSY, DialError, Socket, Standing, connected, dial};
@@ -124,6 +125,7 @@ impl Dial {
         console: &Console,
         deadline: Option<Instant>,
     ) -> Result<(), Error> {
+        self.explain_race();
         self.patience = deadline.map(|at| at.saturating_duration_since(reactor.now()));
         self.deadline = deadline.map(|at| reactor.set_timer(at, Alarm::DialDeadline));
         self.try_next(reactor, console)
@@ -173,6 +175,9 @@ impl Dial {
         console: &Console,
     ) -> Result<(), Error> {
         self.next = None;
+        if self.busy.is_none() {
+            explain(|| Step::NextAddress);
+        }
         self.try_next(reactor, console)
     }
 
@@ -194,7 +199,8 @@ impl Dial {
         if let Some(target) = self.busy.take() {
             self.failed(console, target.to, Failure::TimedOut);
         }
-        while !self.running.is_empty() {
+        while let Some(slow) = self.running.first() {
+            explain(|| Step::GaveUp { fd: number(&slow.socket) });
             let to = self.drop_attempt(reactor, 0);
             self.failed(console, to, Failure::TimedOut);
         }
@@ -254,8 +260,7 @@ impl Dial {
     fn schedule_next(&mut self, reactor: &mut Loop, from: Option<&Address>) {
         // Two sockets cannot hold the same source port at the same time: then one address after
         // another, each with all the time there is.
-        let has_port = from.and_then(Address::as_ip).is_some_and(|from| from.port() != 0);
-        if !self.waiting.is_empty() && !has_port {
+        if !self.waiting.is_empty() && !has_port(from) {
             self.next = Some(reactor.set_timer(reactor.now() + STAGGER, Alarm::DialNext));
         }
     }
@@ -281,6 +286,16 @@ impl Dial {
         }
     }
 
+    fn explain_race(&self) {
+        if let Some((first, others)) =
+            self.waiting.iter().next().zip(self.waiting.len().checked_sub(1))
+            && others > 0
+        {
+            let in_turn = has_port(first.from.as_ref());
+            explain(|| Step::Race { first: (&first.to).into(), others, in_turn });
+        }
+    }
+
     /// Closes the socket of an attempt, before another one may want its local port.
     fn drop_attempt(&mut self, reactor: &mut Loop, which: usize) -> Address {
         let mut attempt = self.running.remove(which);
@@ -290,6 +305,7 @@ impl Dial {
 
     fn finish(&mut self, reactor: &mut Loop, end: State) {
         for mut loser in self.running.drain(..) {
+            explain(|| Step::Loser { fd: number(&loser.socket) });
             reactor.deregister(loser.id, Some(loser.socket.source()));
         }
         for timer in self.next.take().into_iter().chain(self.deadline.take()) {
@@ -303,6 +319,10 @@ impl Dial {
         tell(Event::Entered { machine: "dial", from: Some(&self.state), to: &next });
         self.state = next;
     }
+}
+
+fn has_port(from: Option<&Address>) -> bool {
+    from.and_then(Address::as_ip).is_some_and(|from| from.port() != 0)
 }
 
 /// The families alternate, the one that the resolver prefers first; within a family the resolver's

@@ -17,6 +17,7 @@ use mio::Interest;
 use super::broadcast::{Broadcast, Share};
 use super::local::Local;
 use super::{Alarm, Loop, Owner};
+use crate::explain::{explain, number};
 use crate::flow::{Framing, LARGEST_PAYLOAD};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::Attempt;
@@ -442,6 +443,7 @@ impl Hub {
         if matches!(outcome.end, End::ProxyReconnects(_)) {
             live.session.wire_mut().forget_on_close();
         }
+        explain(|| outcome.explained(number(live.session.wire_mut().polled())));
         reactor.deregister(live.net, Some(live.session.wire_mut().polled().source()));
         if let Some(timer) = live.timer {
             reactor.cancel_timer(timer);

@@ -8,6 +8,7 @@ use super::listen::{Opened, named};
 use super::notice::Notice;
 use super::{App, Keep, Listen, Origin, Owner};
 use crate::error::{Error, reason};
+use crate::explain::{Step, explain};
 use crate::mistakes::{Mistake, made};
 use crate::reactor::Readiness;
 use crate::sys::address::{Address, UnixName};
@@ -91,12 +92,13 @@ impl App<'_> {
             self.begin(Link::Peer(Socket::connected(socket, self.transport)), peer);
             match keep {
                 Keep::Open { .. } if made(Mistake::AcceptOnce) => return Ok(()),
-                Keep::Open { .. } => {}
+                Keep::Open { .. } => explain(|| Step::KeepOpen),
                 // Closed now, so that the next client is refused, and not left in a queue that
                 // nobody will look at.
                 Keep::Once => {
                     let origin = std::mem::replace(&mut self.origin, Origin::Nowhere);
                     if let Origin::Listener { acceptor, .. } = origin {
+                        explain(|| Step::ListenerClosed { fd: acceptor.number() });
                         acceptor.close(&mut self.reactor);
                     }
                 }

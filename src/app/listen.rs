@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::job::{Announce, Job, Keep, Listen, Place, Sharing};
+use super::job::{self, Announce, Job, Keep, Listen, Sharing};
 use super::notice::{Console, Notice};
 use crate::error::{Error, reason};
+use crate::explain::{self, Place, Step, explain, number};
 use crate::sys::address::Address;
 use crate::sys::inherit::{self, Kind};
 use crate::sys::net::{self, Boundaries, ListenError, Transport, listen, local_address};
@@ -30,18 +31,18 @@ pub(super) struct Opened {
 /// In Debian's words: the address is in use, not ours, privileged.
 pub(super) fn open(job: &Job, wanted: &Listen, console: &Console) -> Result<Opened, Error> {
     let opened = match &wanted.at {
-        Place::Port { host, port } => {
+        job::Place::Port { host, port } => {
             let candidates = match host {
                 None => vec![any(job.lookup.family, *port)],
                 Some(host) => local_addresses(host, *port, job.lookup)?,
             };
             open_port(job, wanted, &candidates, console)?
         }
-        Place::Exact(address) => open_exact(job, wanted, address)?,
-        Place::Inherited(number) => {
+        job::Place::Exact(address) => open_exact(job, wanted, address)?,
+        job::Place::Inherited(number) => {
             open_inherited(*number, job.lookup).map_err(Error::doing(format!("--fd {number}")))?
         }
-        Place::Activated => {
+        job::Place::Activated => {
             let number = inherit::activated().ok_or(Error::message("missing port number"))?;
             open_inherited(number, job.lookup).map_err(Error::doing("LISTEN_FDS"))?
         }
@@ -79,15 +80,24 @@ fn open_port(
     let mut refusal = Error::Silent;
     for &at in candidates {
         let is_stream = job.transport.boundaries() == Boundaries::None;
-        let asks = console.is_verbose() && shared && is_stream;
+        let is_asked = console.is_verbose() || explain::is_wanted();
+        let asks = is_asked && shared && is_stream;
         let neighbour = if asks { listeners::sharing_with(at) } else { None };
         let backlog = backlog(wanted.keep, job.transport);
         match listen(job.transport, &Address::Ip(at), backlog, shared, &job.options) {
             Ok(socket) => {
                 if let Some(neighbour) = neighbour {
                     console.inform(&Notice::Shared(at, neighbour));
+                    explain(|| Step::Neighbour {
+                        ours: Place::Ip(at),
+                        other: Place::Ip(neighbour),
+                    });
                 }
+                let any = at.port() == 0;
                 let at = local_address(&socket).ok().and_then(|at| at.as_ip()).unwrap_or(at);
+                if any {
+                    explain(|| Step::Named { fd: number(&socket), at: Place::Ip(at) });
+                }
                 let place = named(at, job.lookup);
                 return Ok(Opened { socket, kind: kind(job.transport), place, file: None });
             }
@@ -128,6 +138,7 @@ fn open_inherited(number: i32, lookup: Lookup) -> std::io::Result<Opened> {
         Kind::Datagrams(_) | Kind::Connection(_) => Polled::new(fd),
     };
     let at = local_address(&socket)?;
+    explain(|| Step::Inherited { fd: explain::number(&socket), at: (&at).into() });
     let place = at.as_ip().map_or_else(|| at.to_string(), |at| named(at, lookup));
     Ok(Opened { socket, kind, place, file: None })
 }

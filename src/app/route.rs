@@ -6,6 +6,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::job::{Destination, NameLookup, Proxy, ProxyKind, Route};
 use crate::error::Error;
+use crate::explain::{Step, explain};
 use crate::proto::{Handshake, Host, HttpConnect, ProtocolError, Socks4, Socks5, Target};
 use crate::session::Hops;
 use crate::sys::resolve::{Family, Lookup, Purpose, addresses};
@@ -29,10 +30,22 @@ pub(super) fn hops(
         .iter()
         .zip(stops)
         .map(|(proxy, (host, port))| {
+            explain(|| words(proxy, host, port));
             let host = told(proxy.kind, route.lookup, host, lookup)?;
             handshake(proxy, &Target { host, port }).map_err(|e| Error::message(e.to_string()))
         })
         .collect()
+}
+
+fn words(proxy: &Proxy, host: &str, port: u16) -> Step<'static> {
+    let protocol = match proxy.kind {
+        ProxyKind::Socks4 => "SOCKS4",
+        ProxyKind::Socks4a => "SOCKS4a",
+        ProxyKind::Socks5 => "SOCKS5",
+        ProxyKind::Http => "HTTP (CONNECT)",
+    };
+    let place = |host: &str, port: u16| format!("{host} port {port}");
+    Step::Proxy { proxy: place(&proxy.host, proxy.port), protocol, target: place(host, port) }
 }
 
 fn handshake(proxy: &Proxy, target: &Target) -> Result<Box<dyn Handshake>, ProtocolError> {

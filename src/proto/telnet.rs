@@ -17,6 +17,7 @@
 //! commands in stdout: here a command may be cut anywhere, and stdout gets data only.
 
 use super::{Layer, Passed};
+use crate::explain::{Step, explain};
 
 /// Refuses every option and strips every command.
 ///
@@ -78,6 +79,7 @@ impl Layer for Telnet {
                 (State::Command, _) | (State::SubnegotiationEnd, SE) => State::Data,
                 (State::Negotiation { refusal }, option) => {
                     reply.extend([IAC, refusal, option]);
+                    explain(|| Step::Telnet { refusal, option });
                     State::Data
                 }
                 (State::Subnegotiation, IAC) => State::SubnegotiationEnd,

@@ -37,6 +37,7 @@ pub use slots::{Key, Slots};
 pub use timers::TimerId;
 use timers::Timers;
 
+use crate::explain::{Step, explain};
 use crate::mistakes::{Mistake, made};
 use crate::trace::{Event, is_heard, tell};
 
@@ -96,8 +97,10 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
     /// # Errors
     /// `epoll_create1(2)`: out of descriptors or memory.
     pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        explain(|| Step::Poller { fd: poll.as_raw_fd() });
         Ok(Self {
-            poll: Poll::new()?,
+            poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
             sources: Slots::new(),
             queue: VecDeque::new(),
@@ -238,6 +241,13 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
         );
         let timeout = self.timeout();
         tell(Event::Waiting { timeout, queued: self.queue.len() });
+        if timeout != Some(Duration::ZERO) {
+            explain(|| {
+                let timeout = timeout.map(|time| time.as_nanos().div_ceil(1_000_000));
+                let timeout = timeout.map_or(-1, |ms| i64::try_from(ms).unwrap_or(i64::MAX));
+                Step::Sleep { fd: self.poll.as_raw_fd(), most: EVENTS_PER_TURN, timeout }
+            });
+        }
         let began = is_heard().then(clock);
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}

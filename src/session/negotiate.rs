@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::{Report, Turn};
 use crate::error::reason;
+use crate::explain::explain;
 use crate::nonblock::{Attempt, Wire};
 use crate::proto::{Handshake, ProtocolError, Status};
 use crate::reactor::Readiness;
@@ -159,6 +160,7 @@ impl Negotiation {
                 let through = self.current + 1;
                 tell(Event::Noted(&format_args!("proxy {through} has let us through")));
                 self.current += 1;
+                explain(|| crate::explain::Step::ProxyDone { hop: self.current });
                 self.greeting = Greeting::Owed;
                 Ok(None)
             }

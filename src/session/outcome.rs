@@ -5,6 +5,7 @@ use std::io;
 
 use super::negotiate::{Denial, Hops};
 use crate::error::reason;
+use crate::explain::{Step, Why};
 
 /// The end of one session.
 #[derive(Debug)]
@@ -68,6 +69,24 @@ impl Outcome {
             | End::OutputFailed(_) => true,
         };
         !broke && self.unsent == 0 && self.unwritten == 0
+    }
+
+    /// The words for those who want to know what happens, and the descriptor that is closed.
+    #[must_use]
+    pub fn explained(&self, fd: i32) -> Step<'static> {
+        let why = match self.end {
+            End::Complete => Why::Complete,
+            End::Denied(_) => Why::Denied,
+            End::ProxyReconnects(_) => Why::ProxyReconnects,
+            End::Idle => Why::Idle,
+            End::QuitTimer => Why::QuitTimer,
+            End::HeldOthersBack => Why::HeldOthersBack,
+            End::PeerFailed(_) => Why::PeerFailed,
+            End::InputFailed(_) => Why::InputFailed,
+            End::OutputFailed(_) => Why::OutputFailed,
+            End::ReaderGone => Why::ReaderGone,
+        };
+        Step::Over { fd, why, sent: self.sent, received: self.received }
     }
 
     /// The one line that is owed to the user, if one is. A reader that has left knows, and nobody else

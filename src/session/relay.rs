@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::outcome::{End, Outcome};
 use super::policy::{Filters, LocalEof, PeerEof, Policy, Ways};
 use super::{Report, Turn};
+use crate::explain::{Step, explain};
 use crate::flow::{Allowance, Ends, Failure, Flow, Pace, Progress, Queue, State};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
@@ -250,6 +251,7 @@ impl Relay {
         sent: Progress,
         now: Instant,
     ) -> Option<End> {
+        self.explain_the_peers_end(&received);
         match received.failure {
             // The wire is dead both ways; what came before still goes to stdout.
             Some(Failure::Source(error)) => {
@@ -277,7 +279,9 @@ impl Relay {
             match self.policy.local_eof {
                 // It fails only on a connection that is gone, and reading tells that better.
                 LocalEof::HalfClose => drop(wire.shutdown_write()),
-                LocalEof::KeepOpen => {}
+                LocalEof::KeepOpen => {
+                    explain(|| Step::NotTold { datagrams: self.policy.framing.is_some() });
+                }
             }
             self.quit_at = self.policy.quit_after.map(|wait| now + wait);
         }
@@ -290,6 +294,15 @@ impl Relay {
             self.outbound.stop();
         }
         self.end(now)
+    }
+
+    fn explain_the_peers_end(&self, received: &Progress) {
+        let goes_on = self.policy.peer_eof != PeerEof::EndSession;
+        let is_news = !goes_on || !self.outbound.state().is_over();
+        let is_end = received.finished && received.failure.is_none() && self.trouble.is_none();
+        if is_end && is_news && !self.inbound.reads_are_used_up() {
+            explain(|| Step::EndMeans { goes_on });
+        }
     }
 
     fn end(&mut self, now: Instant) -> Option<End> {

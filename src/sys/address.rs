@@ -41,6 +41,11 @@ impl UnixName {
         Self(name.to_owned())
     }
 
+    /// As it was typed, as far as it is text.
+    pub(super) fn typed_text(&self) -> String {
+        self.0.to_string_lossy().into_owned()
+    }
+
     /// The path in the file system, if it is one.
     #[must_use]
     pub fn path(&self) -> Option<&OsStr> {
@@ -97,10 +102,13 @@ impl From<Option<SocketAddrAny>> for Address {
         if let Ok(ip) = SocketAddr::try_from(address.clone()) {
             return Self::Ip(ip);
         }
-        let Ok(unix) = SocketAddrUnix::try_from(address) else { return Self::Unnamed };
-        if unix.is_unnamed() {
+        // rustix gives a name to what has none, the empty one in the abstract namespace.
+        if usize::try_from(address.addr_len())
+            .is_ok_and(|len| len <= size_of::<libc::sa_family_t>())
+        {
             return Self::Unnamed;
         }
+        let Ok(unix) = SocketAddrUnix::try_from(address) else { return Self::Unnamed };
         let name = match (unix.abstract_name(), unix.path()) {
             (Some(name), _) => [b"@", name].concat(),
             (None, Some(path)) => path.to_bytes().to_vec(),
@@ -164,6 +172,13 @@ mod tests {
         }
         let ip = Address::Ip("[::1]:4004".parse().expect("address"));
         assert_eq!(Address::from(&ip.to_sock_addr().expect("fits")), ip);
+    }
+
+    #[test]
+    fn a_socket_without_a_name_has_none() {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let found = rustix::net::getsockname(&one).expect("getsockname");
+        assert_eq!(Address::from(Some(found)), Address::Unnamed);
     }
 
     #[test]

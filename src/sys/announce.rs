@@ -7,9 +7,10 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, Type};
 
-use super::inherit;
+use super::{calls, inherit};
+use crate::explain::Errand;
 
 /// Writes a line into a file that whoever waits for it finds complete or not at all. A FIFO or a
 /// device in its place is written to.
@@ -60,7 +61,8 @@ pub fn to_service_manager() -> io::Result<()> {
         None => SockAddr::unix(&name)?,
     };
     // A manager that does not listen to anybody is not waited for.
-    Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)?.send_to(b"READY=1", &address)?;
+    calls::socket(Domain::UNIX, Type::DGRAM.nonblocking(), None, Errand::Ready)?
+        .send_to(b"READY=1", &address)?;
     Ok(())
 }
 

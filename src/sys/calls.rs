@@ -1,131 +1,187 @@
-//! The system calls that move bytes and connections, as they are, each told to the trace.
+//! The calls that make, name, connect and end sockets, each of which says what it is for.
 //!
-//! Owns: their names and numbers in the trace, which are strace's, so that the two can be laid side by
-//! side. Must not know: what a call is for, or what its answer means.
+//! Owns: the only places where these calls are made, `clippy.toml` sees to that, so that no step is taken
+//! without its sentence (`--explain`) or unseen by the trace. Must not know: what the sockets are for, beyond the words.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+#![expect(clippy::disallowed_methods, reason = "this is the place for them")]
 
-use rustix::io::ReadWriteFlags;
-use rustix::net::sockopt::socket_error as so_error;
-use rustix::net::{
-    self, RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketFlags, acceptfrom_with,
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_error;
+use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use super::address::Address;
+use crate::explain::{
+    Answer, Connecting, Ended, Errand, Make, Place, Step, answer, explain, number,
 };
-use rustix::pipe::SpliceFlags;
-use socket2::SockAddr;
+use crate::trace::{Call, Event, call_for, is_heard, tell};
 
-use crate::trace::{Call, call};
-
-/// read(2)
-pub(super) fn read(fd: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
-    let this = Call::on("read", &fd).at_most(into.len());
-    call(this, || Ok(rustix::io::read(fd, into)?))
+/// socket(2).
+pub(super) fn socket(
+    domain: Domain,
+    kind: Type,
+    protocol: Option<Protocol>,
+    errand: Errand,
+) -> io::Result<Socket> {
+    let socket = Socket::new(domain, kind, protocol);
+    explain(|| {
+        let protocol = protocol.map_or(0, i32::from);
+        let make = Make { family: domain.into(), kind: kind.into(), protocol };
+        Step::Socket { make, errand, answer: answer(&socket, |socket| number(socket)) }
+    });
+    socket
 }
 
-/// write(2)
-pub(super) fn write(fd: impl AsFd, from: &[u8]) -> io::Result<usize> {
-    let this = Call::on("write", &fd).at_most(from.len());
-    call(this, || Ok(rustix::io::write(fd, from)?))
+/// bind(2) of a socket that waits for peers.
+pub(super) fn bind_to_listen(socket: &Socket, at: &SockAddr) -> io::Result<()> {
+    let bound = socket.bind(at);
+    explain(|| Step::BindToListen { fd: number(socket), at: place(at), answer: done(&bound) });
+    bound
 }
 
-/// preadv2(2) that does not wait, whatever the description says.
-pub(super) fn read_now(fd: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
-    let this = Call::on("preadv2", fd).at_most(into.len()).with("RWF_NOWAIT");
-    let mut pieces = [IoSliceMut::new(into)];
-    call(this, || Ok(rustix::io::preadv2(fd, &mut pieces, CURRENT_OFFSET, ReadWriteFlags::NOWAIT)?))
+/// bind(2) of a socket that connects.
+pub(super) fn bind_from(socket: &Socket, at: &SockAddr) -> io::Result<()> {
+    let bound = socket.bind(at);
+    explain(|| Step::BindFrom { fd: number(socket), at: place(at), answer: done(&bound) });
+    bound
 }
 
-/// pwritev2(2) that does not wait, whatever the description says.
-pub(super) fn write_now(fd: BorrowedFd<'_>, from: &[u8]) -> io::Result<usize> {
-    let this = Call::on("pwritev2", fd).at_most(from.len()).with("RWF_NOWAIT");
-    let pieces = [IoSlice::new(from)];
-    call(this, || Ok(rustix::io::pwritev2(fd, &pieces, CURRENT_OFFSET, ReadWriteFlags::NOWAIT)?))
+/// listen(2).
+pub(super) fn listen(socket: &Socket, backlog: i32, at: &SockAddr) -> io::Result<()> {
+    let listens = socket.listen(backlog);
+    explain(|| {
+        let (fd, unix) = (number(socket), at.domain() == Domain::UNIX);
+        Step::Listen { fd, backlog, unix, answer: done(&listens) }
+    });
+    listens
 }
 
-/// recv(2), which strace shows as recvfrom. Of a datagram that is cut off, what is left of it.
-pub(super) fn recv(fd: BorrowedFd<'_>, into: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
-    call(receiving(fd, into, flags), || Ok(net::recv(fd, into, flags)?.0))
+/// accept4(2), nonblocking.
+pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)> {
+    let taken = |(fd, _): &(OwnedFd, _)| usize::try_from(number(fd)).unwrap_or_default();
+    let accepted = call_for(Call::on("accept4", listener), taken, || {
+        Ok(acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?)
+    });
+    let accepted = accepted.map(|(fd, peer)| (fd, Address::from(peer)));
+    explain(|| {
+        let peer = accepted.as_ref().map_or(Place::Unnamed, |(_, peer)| Place::from(peer));
+        let fd = number(listener);
+        Step::Accept { fd, peer, answer: answer(&accepted, |(fd, _)| number(fd)) }
+    });
+    accepted
 }
 
-/// recvfrom(2)
-pub(super) fn recvfrom(
-    fd: BorrowedFd<'_>,
-    into: &mut [u8],
-    flags: RecvFlags,
-) -> io::Result<(usize, Option<SocketAddrAny>)> {
-    let mut sender = None;
-    let n = call(receiving(fd, into, flags), || {
-        let (_, n, from) = net::recvfrom(fd, into, flags)?;
-        sender = from;
-        Ok(n)
-    })?;
-    Ok((n, sender))
+/// connect(2).
+pub(super) fn connect(socket: &Socket, to: &SockAddr, how: Connecting) -> io::Result<()> {
+    let connected = call_for(Call::on("connect", socket), |()| 0, || socket.connect(to));
+    explain(|| Step::Connect { fd: number(socket), to: place(to), how, answer: done(&connected) });
+    connected
 }
 
-fn receiving(fd: BorrowedFd<'_>, into: &[u8], flags: RecvFlags) -> Call {
-    let this = Call::on("recvfrom", fd).at_most(into.len());
-    if flags.contains(RecvFlags::PEEK) { this.with("MSG_PEEK") } else { this }
+/// connect(2) of a socket for datagrams with who has sent to it.
+pub(super) fn connect_with_sender(socket: impl AsFd, sender: &SocketAddrAny) -> io::Result<()> {
+    let connected = call_for(
+        Call::on("connect", &socket),
+        |()| 0,
+        || Ok(rustix::net::connect(&socket, sender)?),
+    );
+    explain(|| {
+        let to = Place::from(&Address::from(Some(sender.clone())));
+        let how = Connecting::Sender;
+        Step::Connect { fd: number(&socket), to, how, answer: done(&connected) }
+    });
+    connected
 }
 
-/// send(2), which strace shows as sendto.
-pub(super) fn send(fd: BorrowedFd<'_>, from: &[u8]) -> io::Result<usize> {
-    let this = Call::on("sendto", fd).at_most(from.len());
-    call(this, || Ok(net::send(fd, from, SENDING)?))
-}
-
-/// sendto(2)
-pub(super) fn sendto(fd: BorrowedFd<'_>, from: &[u8], to: &SocketAddrAny) -> io::Result<usize> {
-    let this = Call::on("sendto", fd).at_most(from.len());
-    call(this, || Ok(net::sendto(fd, from, SENDING, to)?))
-}
-
-/// splice(2) between a pipe and something else, at the offsets where they are.
-pub(super) fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
-    let this = Call::on("splice", from).to(to).at_most(most);
-    call(this, || Ok(rustix::pipe::splice(from, None, to, None, most, SpliceFlags::NONBLOCK)?))
-}
-
-/// accept4(2): the new socket does not block, and is closed on exec.
-pub(super) fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
-    let mut taken = None;
-    call(Call::on("accept4", fd), || {
-        let (socket, peer) = acceptfrom_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-        let number = socket.as_raw_fd();
-        taken = Some((socket, peer));
-        Ok(usize::try_from(number).unwrap_or_default())
-    })?;
-    taken.ok_or_else(|| io::ErrorKind::WouldBlock.into())
-}
-
-/// The error that a socket has to tell of, `SO_ERROR` of socket(7). It tells once.
+/// `SO_ERROR`, socket(7): the error that has happened since somebody asked, and was not told yet.
 ///
 /// # Errors
 /// That error, or the one of getsockopt(2) itself.
-pub(super) fn pending_error(fd: impl AsFd) -> io::Result<()> {
-    call(Call::on("getsockopt", &fd).with("SO_ERROR"), || {
-        so_error(fd)??;
-        Ok(0)
-    })?;
-    Ok(())
+pub(super) fn pending_error(socket: impl AsFd) -> io::Result<()> {
+    let pending = socket_error(&socket)?;
+    let errno = pending.err().map_or(0, Errno::raw_os_error);
+    if is_heard() {
+        let this = Call::on("getsockopt", &socket).with("SO_ERROR").finding(errno);
+        tell(Event::Called(this, Ok(0), Duration::ZERO));
+    }
+    explain(|| Step::Pending { fd: number(&socket), errno });
+    Ok(pending?)
 }
 
-/// shutdown(2) of the sending half.
-pub(super) fn shutdown_write(fd: impl AsFd) -> io::Result<()> {
-    call(Call::on("shutdown", &fd).with("SHUT_WR"), || {
-        net::shutdown(fd, Shutdown::Write)?;
-        Ok(0)
-    })?;
-    Ok(())
+/// shutdown(2) for writing.
+pub(super) fn shutdown_write(socket: impl AsFd, what: Ended) -> io::Result<()> {
+    let this = Call::on("shutdown", &socket).with("SHUT_WR");
+    let down =
+        call_for(this, |()| 0, || SockRef::from(&socket).shutdown(std::net::Shutdown::Write));
+    explain(|| Step::Shutdown { fd: number(&socket), what, answer: done(&down) });
+    down
 }
 
-/// connect(2) of a socket that does not block; `InProgress`: an event will tell.
-pub(super) fn connect(socket: &socket2::Socket, to: &SockAddr) -> io::Result<()> {
-    call(Call::on("connect", socket), || socket.connect(to).map(|()| 0))?;
-    Ok(())
+/// What setsockopt(2) is told, as strace shows it.
+pub(super) struct Setting<'a> {
+    /// `SOL_SOCKET` and its like.
+    pub(super) level: i32,
+    pub(super) name: &'a str,
+    /// `[1]`, `"lo"`.
+    pub(super) value: String,
+    /// Of the value, in bytes.
+    pub(super) len: usize,
 }
 
-/// Neither waits nor dies of a peer that has gone.
-const SENDING: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+impl<'a> Setting<'a> {
+    /// An option that is an `int`.
+    pub(super) fn int(level: i32, name: &'a str, value: impl Into<i64>) -> Self {
+        Self { level, name, value: format!("[{}]", value.into()), len: size_of::<i32>() }
+    }
+}
 
-/// preadv2(2): an offset of -1 means the file's own.
-const CURRENT_OFFSET: u64 = u64::MAX;
+/// setsockopt(2), whose answer is known.
+pub(super) fn tell_setting<'a>(
+    socket: impl AsFd,
+    set: &io::Result<()>,
+    setting: impl FnOnce() -> Setting<'a>,
+) {
+    explain(|| {
+        let Setting { level, name, value, len } = setting();
+        Step::Option { fd: number(&socket), level, name, value, len, answer: done(set) }
+    });
+}
+
+/// `SO_REUSEADDR`, socket(7).
+pub(super) fn reuse_address(socket: &Socket, datagrams: bool) -> io::Result<()> {
+    let set = socket.set_reuse_address(true);
+    let fd = number(socket);
+    explain(|| Step::Reuse { fd, port: false, datagrams, answer: done(&set) });
+    set
+}
+
+/// `SO_REUSEPORT`, socket(7).
+pub(super) fn reuse_port(socket: &Socket, datagrams: bool) -> io::Result<()> {
+    let set = socket.set_reuse_port(true);
+    let fd = number(socket);
+    explain(|| Step::Reuse { fd, port: true, datagrams, answer: done(&set) });
+    set
+}
+
+impl From<&Address> for Place {
+    fn from(address: &Address) -> Self {
+        match address {
+            Address::Ip(at) => Self::Ip(*at),
+            Address::Unix(name) => Self::Unix(name.typed_text()),
+            Address::Vsock { cid, port } => Self::Vsock { cid: *cid, port: *port },
+            Address::Unnamed => Self::Unnamed,
+        }
+    }
+}
+
+fn place(at: &SockAddr) -> Place {
+    Place::from(&Address::from(at))
+}
+
+fn done(answer: &io::Result<()>) -> Answer {
+    crate::explain::answer(answer, |()| 0)
+}

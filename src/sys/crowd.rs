@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::net::{RecvFlags, SocketAddrAny};
 
 use super::address::Address;
-use super::calls::{recvfrom, sendto};
+use super::moves::{recvfrom, sendto};
 use super::polled::Polled;
+use crate::explain::{Place, Step, explain, number};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
 use crate::trace::{Event, is_heard, tell};
 
@@ -69,7 +70,7 @@ impl Crowd {
         &mut self.polled
     }
 
-    fn note(&mut self, sender: Option<SocketAddrAny>) {
+    fn note(&mut self, sender: Option<SocketAddrAny>, len: usize) {
         // A UNIX socket without a name cannot be answered.
         let Some(address) = sender.filter(|it| Address::from(Some(it.clone())) != Address::Unnamed)
         else {
@@ -85,6 +86,10 @@ impl Crowd {
             let peer = Address::from(Some(address.clone()));
             tell(Event::Noted(&format_args!("new peer {peer}")));
         }
+        explain(|| {
+            let sender = Place::from(&Address::from(Some(address.clone())));
+            Step::NewPeer { fd: number(&self.polled), sender, len }
+        });
         if self.peers.len() == MOST_PEERS {
             self.forget(self.silent_longest());
         }
@@ -128,7 +133,8 @@ impl ByteSource for Crowd {
             sender = from;
             Ok(n)
         })?;
-        self.note(sender);
+        let len = if let Attempt::Moved(n) = attempt { n } else { 0 };
+        self.note(sender, len);
         Ok(match attempt {
             // An empty datagram is no end.
             Attempt::Ended => Attempt::Moved(0),
@@ -356,7 +362,7 @@ mod tests {
         let mut crowd = bench(Reply::Last, 0).crowd;
         for number in 0..2 * MOST_PEERS {
             let port = u16::try_from(number + 1).expect("small");
-            crowd.note(Some(std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()));
+            crowd.note(Some(std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()), 0);
         }
         assert_eq!(crowd.peers.len(), MOST_PEERS);
     }

@@ -12,10 +12,11 @@ use std::io;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::address::Address;
-use super::calls::connect;
+use super::calls;
 use super::net::{Begun, DialError, Transport, begin, is_scarcity, prepare};
 use super::options::Options;
 use super::polled::Polled;
+use crate::explain::{Connecting, Errand};
 
 /// What came of one knock.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Knocker {
             Some(socket) => socket,
             None => prepare(self.transport, &to, from, &self.options)?,
         };
-        match begin(&socket, &to, &self.options) {
+        match begin(&socket, self.transport, &to, &self.options) {
             Ok(Begun::Connected) => Ok(Knock::Open(Polled::new(socket.into()))),
             Ok(Begun::UnderWay) => match self.haste {
                 Haste::Patient => Ok(Knock::Pending(Polled::new(socket.into()))),
@@ -90,7 +91,7 @@ impl Knocker {
     }
 
     fn ask_again(&mut self, socket: Socket, to: &SockAddr) -> Knock {
-        match connect(&socket, to) {
+        match calls::connect(&socket, to, Connecting::Again) {
             Ok(()) => Knock::Open(Polled::new(socket.into())),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 self.spare.push((to.domain(), socket));
@@ -122,6 +123,7 @@ fn is_want(error: &io::Error, to: &SockAddr) -> bool {
 /// Whether there is an address to reach this destination from. Where IPv6 is switched off there is none,
 /// and the errno is the one for want of ports. A datagram socket tells which, and sends nothing.
 fn has_local_address(to: &SockAddr) -> bool {
-    let asked = Socket::new(to.domain(), Type::DGRAM, None).and_then(|socket| socket.connect(to));
+    let asked = calls::socket(to.domain(), Type::DGRAM, None, Errand::HasRoute)
+        .and_then(|socket| calls::connect(&socket, to, Connecting::Errand));
     !asked.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
 }

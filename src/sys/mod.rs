@@ -11,6 +11,7 @@ pub mod inherit;
 pub mod knock;
 pub mod link;
 pub mod listeners;
+mod moves;
 pub mod net;
 pub mod options;
 pub mod pass_fd;

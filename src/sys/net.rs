@@ -13,14 +13,16 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::netdevice::name_to_index;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
-use rustix::net::{RecvFlags, SocketAddrAny, connect, getpeername, getsockname};
+use rustix::net::{RecvFlags, SocketAddrAny, getpeername, getsockname};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Type};
 
 use super::address::Address;
-use super::calls::{self, recv, recvfrom, send};
+use super::calls::{self, Setting, tell_setting};
+use super::moves::{recv, recvfrom, send};
 use super::options::{OptionError, Options, Role};
 use super::polled::Polled;
 use super::zerocopy::{self, Side};
+use crate::explain::{Connecting, Ended, Errand, Place, Step, explain, number};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, Wire};
 
@@ -96,7 +98,7 @@ impl Transport {
             Self::UnixRecords => (Type::SEQPACKET, None),
         };
         let domain = Domain::from(i32::from(address.family()));
-        socket2::Socket::new(domain, kind.nonblocking(), protocol)
+        calls::socket(domain, kind.nonblocking(), protocol, Errand::Relay)
     }
 
     fn role(self, connection: Role) -> Role {
@@ -143,7 +145,7 @@ pub fn dial(
     let to = to.to_sock_addr().map_err(DialError::Connect)?;
     let socket = prepare(transport, &to, from, options)?;
     make_room(&socket, transport, options);
-    begin(&socket, &to, options)?;
+    begin(&socket, transport, &to, options)?;
     Ok(Polled::new(socket.into()))
 }
 
@@ -159,7 +161,7 @@ pub(super) fn prepare(
 ) -> Result<socket2::Socket, DialError> {
     let socket = transport.socket(to).map_err(DialError::Connect)?;
     if let Some(from) = from {
-        let bound = from.to_sock_addr().and_then(|from| socket.bind(&from));
+        let bound = from.to_sock_addr().and_then(|from| calls::bind_from(&socket, &from));
         bound.map_err(DialError::Bind)?;
     }
     options.apply(&socket, to, transport.role(Role::Connect)).map_err(DialError::Option)?;
@@ -181,10 +183,15 @@ pub(super) enum Begun {
 /// As [`dial`].
 pub(super) fn begin(
     socket: &socket2::Socket,
+    transport: Transport,
     to: &SockAddr,
     options: &Options,
 ) -> Result<Begun, DialError> {
-    match calls::connect(socket, to) {
+    let how = match transport.boundaries() {
+        Boundaries::Datagrams => Connecting::Datagrams,
+        Boundaries::None | Boundaries::Records => Connecting::Stream,
+    };
+    match calls::connect(socket, to, how) {
         // With a cookie of the server, TCP Fast Open waits for the first data before it says a word.
         // Writing none of it begins the handshake, for the server may be the one to speak first.
         Ok(()) if options.fast_open => {
@@ -242,9 +249,16 @@ pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Standing> 
         Err(error) => return Err(error),
     };
     // TCP lets a socket connect to itself when the kernel picks the destination as source port.
-    let is_tcp = matches!(transport, Transport::Tcp | Transport::Mptcp);
-    if is_tcp && local_address(socket).is_ok_and(|local| local == peer) {
-        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    if matches!(transport, Transport::Tcp | Transport::Mptcp)
+        && let Ok(local) = local_address(socket)
+    {
+        explain(|| {
+            let (local, peer) = (Place::from(&local), Place::from(&peer));
+            Step::Connected { fd: number(socket), local, peer }
+        });
+        if local == peer {
+            return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+        }
     }
     Ok(Standing::Connected)
 }
@@ -265,20 +279,23 @@ pub fn listen(
     let address = at.to_sock_addr()?;
     let socket = transport.socket(&address)?;
     if at.as_ip().is_some() {
+        let datagrams = transport.boundaries() == Boundaries::Datagrams;
         // For datagrams it would do what SO_REUSEPORT does.
-        if shared || transport.boundaries() == Boundaries::None {
-            socket.set_reuse_address(true)?;
+        if shared || !datagrams {
+            calls::reuse_address(&socket, datagrams)?;
         }
         if shared {
-            socket.set_reuse_port(true)?;
+            calls::reuse_port(&socket, datagrams)?;
+        } else {
+            explain(|| Step::Exclusive);
         }
     }
     options.apply(&socket, &address, transport.role(Role::Listen)).map_err(ListenError::Option)?;
     make_room(&socket, transport, options);
-    socket.bind(&address)?;
+    calls::bind_to_listen(&socket, &address)?;
     match transport.boundaries() {
         Boundaries::Datagrams => {}
-        Boundaries::None | Boundaries::Records => socket.listen(backlog)?,
+        Boundaries::None | Boundaries::Records => calls::listen(&socket, backlog, &address)?,
     }
     Ok(Polled::new(socket.into()))
 }
@@ -288,14 +305,21 @@ pub fn listen(
 /// It is a wish: with less, it works as well until somebody floods us.
 fn make_room(socket: &socket2::Socket, transport: Transport, options: &Options) {
     if transport == Transport::Udp && options.recv_buffer.is_none() {
-        let forced = set_socket_recv_buffer_size_force(socket, UDP_QUEUE);
-        let _ = forced.or_else(|_| set_socket_recv_buffer_size(socket, UDP_QUEUE));
+        let tell = |name, set: Result<(), Errno>| {
+            let set = set.map_err(io::Error::from);
+            tell_setting(socket, &set, || Setting::int(libc::SOL_SOCKET, name, UDP_QUEUE));
+            set
+        };
+        let forced = set_socket_recv_buffer_size_force(socket, UDP_QUEUE as usize);
+        if tell("SO_RCVBUFFORCE", forced).is_err() {
+            let _ = tell("SO_RCVBUF", set_socket_recv_buffer_size(socket, UDP_QUEUE as usize));
+        }
     }
 }
 
 /// Bytes of the queue of a UDP socket; the kernel doubles it for its own accounts. At 200,000 datagrams a
 /// second it holds 10 ms or more, a few times what a turn of ours can take.
-const UDP_QUEUE: usize = 4 * 1024 * 1024;
+const UDP_QUEUE: u32 = 4 * 1024 * 1024;
 
 /// Why there is no listener.
 #[derive(Debug)]
@@ -325,8 +349,7 @@ pub fn local_address(socket: &Polled) -> io::Result<Address> {
 /// # Errors
 /// accept(2); `WouldBlock` if there is none.
 pub fn accept(listener: &Polled) -> io::Result<(OwnedFd, Address)> {
-    let (fd, peer) = listener.call(calls::accept)?;
-    Ok((fd, Address::from(peer)))
+    listener.call(calls::accept)
 }
 
 /// Who sent the first datagram that waits at a bound socket. It stays there.
@@ -339,7 +362,14 @@ pub fn first_sender(socket: &Polled) -> io::Result<Option<SocketAddrAny>> {
     loop {
         match socket.call(|fd| recvfrom(fd, &mut nothing, flags)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            received => return received.map(|(_, sender)| sender),
+            received => {
+                let (len, sender) = received?;
+                explain(|| {
+                    let sender = Place::from(&Address::from(sender.clone()));
+                    Step::Met { fd: number(socket), sender, len }
+                });
+                return Ok(sender);
+            }
         }
     }
 }
@@ -353,13 +383,28 @@ pub struct Socket {
     only_from: Option<Box<SocketAddrAny>>,
     /// An error that the kernel has told of while something was still to be read.
     refusal: Option<io::Error>,
+    /// Whether the peer has said something, and whether we have: the first of each is explained.
+    heard: Yet,
+    said: Yet,
+}
+
+/// Whether something has happened yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Yet {
+    No,
+    Yes,
 }
 
 impl Socket {
     /// A socket that is connected.
     #[must_use]
     pub fn connected(polled: Polled, transport: Transport) -> Self {
-        Self { polled, boundaries: transport.boundaries(), only_from: None, refusal: None }
+        Self::connected_with(polled, transport.boundaries())
+    }
+
+    fn connected_with(polled: Polled, boundaries: Boundaries) -> Self {
+        let (heard, said) = (Yet::No, Yet::No);
+        Self { polled, boundaries, only_from: None, refusal: None, heard, said }
     }
 
     /// A socket whose peer has reset the connection, with something left to be read.
@@ -373,25 +418,31 @@ impl Socket {
     /// # Errors
     /// connect(2): the sender has gone already. The socket comes back, with what was sent still in it.
     pub fn locked(polled: Polled, sender: SocketAddrAny) -> Result<Self, (Polled, io::Error)> {
-        if let Err(error) = connect(&polled, &sender) {
-            return Err((polled, error.into()));
+        if let Err(error) = calls::connect_with_sender(&polled, &sender) {
+            return Err((polled, error));
         }
         Ok(Self {
-            polled,
-            boundaries: Boundaries::Datagrams,
             only_from: Some(Box::new(sender)),
-            refusal: None,
+            ..Self::connected_with(polled, Boundaries::Datagrams)
         })
     }
 
     /// See [`super::link::Link::keep_unsent_short`]: `TCP_NOTSENT_LOWAT`, tcp(7).
     pub(super) fn keep_unsent_short(&self) {
-        drop(socket2::SockRef::from(&self.polled).set_tcp_notsent_lowat(UNSENT));
+        let set = socket2::SockRef::from(&self.polled).set_tcp_notsent_lowat(UNSENT);
+        let setting = || Setting::int(libc::IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT);
+        tell_setting(&self.polled, &set, setting);
     }
 
     /// Has closing forget the connection at once, `SO_LINGER` of socket(7): its local port is wanted again.
     pub(super) fn forget_on_close(&self) {
-        drop(socket2::SockRef::from(&self.polled).set_linger(Some(Duration::ZERO)));
+        let set = socket2::SockRef::from(&self.polled).set_linger(Some(Duration::ZERO));
+        tell_setting(&self.polled, &set, || Setting {
+            level: libc::SOL_SOCKET,
+            name: "SO_LINGER",
+            value: "{l_onoff=1, l_linger=0}".to_owned(),
+            len: 8,
+        });
     }
 
     /// What the reactor watches.
@@ -433,6 +484,39 @@ impl Socket {
 
 impl ByteSource for Socket {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        let attempt = self.receive(into);
+        self.explain_read(&attempt, into);
+        attempt
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.splicing()
+    }
+
+    fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        match Side::Polled(&self.polled).splice_into(pipe, most)? {
+            // In front of urgent data with an end of file behind it, the kernel says that this is the end.
+            Spliced::Ended => {
+                let mut scrap = [0];
+                let attempt = self.try_peek(&mut scrap);
+                self.explain_read(&attempt, &scrap);
+                Ok(match attempt? {
+                    Attempt::Ended => self.refusal.take().map_or(Ok(Spliced::Ended), Err)?,
+                    Attempt::Blocked => Spliced::Blocked,
+                    Attempt::Moved(_) => Spliced::Refused,
+                })
+            }
+            spliced => Ok(spliced),
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        self.polled.waiting()
+    }
+}
+
+impl Socket {
+    fn receive(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
         if self.boundaries != Boundaries::Datagrams {
             return match self.read(into)? {
                 Attempt::Ended => self.refusal.take().map_or(Ok(Attempt::Ended), Err),
@@ -456,30 +540,51 @@ impl ByteSource for Socket {
         }
     }
 
-    fn begin_splicing(&mut self) -> Splicing {
-        self.splicing()
-    }
-
-    fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
-        match Side::Polled(&self.polled).splice_into(pipe, most)? {
-            // In front of urgent data with an end of file behind it, the kernel says that this is the end.
-            Spliced::Ended => Ok(match self.try_peek(&mut [0])? {
-                Attempt::Ended => self.refusal.take().map_or(Ok(Spliced::Ended), Err)?,
-                Attempt::Blocked => Spliced::Blocked,
-                Attempt::Moved(_) => Spliced::Refused,
-            }),
-            spliced => Ok(spliced),
+    /// The first bytes, the end, an error.
+    fn explain_read(&mut self, attempt: &io::Result<Attempt>, into: &[u8]) {
+        let (fd, room) = (number(&self.polled), into.len());
+        match attempt {
+            Ok(Attempt::Moved(len)) if self.heard == Yet::No => {
+                self.heard = Yet::Yes;
+                let (len, first) = (*len, into.first().copied());
+                let datagram = self.boundaries == Boundaries::Datagrams;
+                explain(|| Step::Heard { fd, room, len, first, datagram });
+            }
+            Ok(Attempt::Ended) => {
+                let silent = self.heard == Yet::No;
+                explain(|| Step::PeerEnded { fd, room, silent });
+            }
+            Ok(Attempt::Moved(_) | Attempt::Blocked) => {}
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                explain(|| Step::ReadFailed { fd, errno });
+            }
         }
     }
 
-    fn waiting(&self) -> u64 {
-        self.polled.waiting()
+    /// The first bytes, an error.
+    fn explain_write(&mut self, attempt: &io::Result<Attempt>, most: usize) {
+        let fd = number(&self.polled);
+        match attempt {
+            Ok(Attempt::Moved(len)) if self.said == Yet::No => {
+                self.said = Yet::Yes;
+                let (len, datagram) = (*len, self.boundaries == Boundaries::Datagrams);
+                explain(|| Step::Said { fd, len, datagram });
+            }
+            Ok(Attempt::Moved(_) | Attempt::Blocked | Attempt::Ended) => {}
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                explain(|| Step::WriteFailed { fd, len: most, errno });
+            }
+        }
     }
 }
 
 impl ByteSink for Socket {
     fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
-        Attempt::to_write(|| self.polled.call(|fd| send(fd, from)))
+        let attempt = Attempt::to_write(|| self.polled.call(|fd| send(fd, from)));
+        self.explain_write(&attempt, from.len());
+        attempt
     }
 
     fn begin_splicing(&mut self) -> Splicing {
@@ -498,7 +603,11 @@ impl Wire for Socket {
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        calls::shutdown_write(&self.polled)
+        let what = match self.boundaries {
+            Boundaries::Datagrams => Ended::Datagrams,
+            Boundaries::None | Boundaries::Records => Ended::Stdin,
+        };
+        calls::shutdown_write(&self.polled, what)
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
@@ -527,11 +636,31 @@ pub fn join(socket: &Polled, group: &Group) -> io::Result<()> {
         Some(name) => name_to_index(socket, name)?,
         None => 0,
     };
-    let socket = socket2::SockRef::from(socket);
-    match &group.address {
+    let sock = socket2::SockRef::from(socket);
+    let joined = match &group.address {
         IpAddr::V4(address) => {
-            socket.join_multicast_v4_n(address, &InterfaceIndexOrAddress::Index(index))
+            sock.join_multicast_v4_n(address, &InterfaceIndexOrAddress::Index(index))
         }
-        IpAddr::V6(address) => socket.join_multicast_v6(address, index),
-    }
+        IpAddr::V6(address) => sock.join_multicast_v6(address, index),
+    };
+    tell_setting(socket, &joined, || membership(group.address, index));
+    joined
+}
+
+/// `struct ip_mreqn` and `struct ipv6_mreq`.
+fn membership(group: IpAddr, index: u32) -> Setting<'static> {
+    let (level, name, value, len) = match group {
+        IpAddr::V4(group) => {
+            let any = "imr_address=inet_addr(\"0.0.0.0\")";
+            let value =
+                format!("{{imr_multiaddr=inet_addr(\"{group}\"), {any}, imr_ifindex={index}}}");
+            (libc::IPPROTO_IP, "IP_ADD_MEMBERSHIP", value, 12)
+        }
+        IpAddr::V6(group) => {
+            let group = format!("inet_pton(AF_INET6, \"{group}\", &ipv6mr_multiaddr)");
+            let value = format!("{{{group}, ipv6mr_interface={index}}}");
+            (libc::IPPROTO_IPV6, "IPV6_ADD_MEMBERSHIP", value, 20)
+        }
+    };
+    Setting { level, name, value, len }
 }

@@ -20,7 +20,8 @@ use libc::c_int;
 use nix::sys::socket::SetSockOpt;
 use socket2::{SockAddr, Socket};
 
-use crate::error::reason;
+use super::calls::{Setting, tell_setting};
+use crate::error::{escape, reason};
 
 #[cfg(test)]
 mod tests;
@@ -131,11 +132,51 @@ impl Options {
         role: Role,
     ) -> Result<(), OptionError> {
         for row in TABLE.iter().filter(|row| row.scope.covers(address, role)) {
-            if let Some(Err(error)) = (row.set)(self, socket, address) {
+            let Some(answer) = (row.set)(self, socket, address) else { continue };
+            tell_setting(socket, &answer, || self.setting(row));
+            if let Err(error) = answer {
                 return Err(OptionError { option: row.option, name: row.name, error });
             }
         }
         Ok(())
+    }
+
+    /// What a row's call was told.
+    fn setting(&self, row: &Row) -> Setting<'static> {
+        let (level, name) = (row.level(), row.name);
+        let quoted = |text: &Option<String>| {
+            let text = text.as_deref().unwrap_or_default();
+            Setting { level, name, value: format!("\"{}\"", escape(text)), len: text.len() }
+        };
+        let int = |value: Option<u32>| Setting::int(level, name, value.unwrap_or(1));
+        match row.option {
+            "--interface" => quoted(&self.interface),
+            "--congestion" => quoted(&self.congestion),
+            // The key is nobody's business.
+            "-S" => {
+                let len = size_of::<kernel::Md5Signature>();
+                Setting { level, name, value: "...".to_owned(), len }
+            }
+            "-T" => int(self.tos.map(u32::from)),
+            "-I" => int(self.recv_buffer),
+            "-O" => int(self.send_buffer),
+            "-M" => int(self.ttl.map(u32::from)),
+            "-m" => int(self.min_ttl.map(u32::from)),
+            "--mark" => int(self.mark),
+            "--no-loop" => int(Some(0)),
+            "--keepalive" if name != "SO_KEEPALIVE" => {
+                int(self.keepalive.and_then(|it| it.seconds).map(u32::from))
+            }
+            "--user-timeout" => {
+                let rounded_up = self.user_timeout.map(whole_milliseconds);
+                int(rounded_up.map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX)))
+            }
+            "--tcp-fastopen" if name == "TCP_FASTOPEN" => {
+                Setting::int(level, name, FAST_OPEN_QUEUE)
+            }
+            // Switches.
+            _ => int(None),
+        }
     }
 }
 
@@ -185,6 +226,18 @@ struct Row {
     name: &'static str,
     scope: Scope,
     set: Setter,
+}
+
+impl Row {
+    /// `SOL_SOCKET` and its like.
+    fn level(&self) -> c_int {
+        match self.name.split_once('_') {
+            Some(("SO", _)) => libc::SOL_SOCKET,
+            Some(("IP", _)) => libc::IPPROTO_IP,
+            Some(("IPV6", _)) => libc::IPPROTO_IPV6,
+            _ => libc::IPPROTO_TCP,
+        }
+    }
 }
 
 /// Makes the call if it was asked for.
@@ -299,7 +352,7 @@ static TABLE: &[Row] = &[
         o.nodelay.then(|| s.set_tcp_nodelay(true))
     }),
     row("--user-timeout", "TCP_USER_TIMEOUT", Scope::Tcp, |o, s, _| {
-        let rounded_up = o.user_timeout?.saturating_add(Duration::from_nanos(999_999));
+        let rounded_up = whole_milliseconds(o.user_timeout?);
         Some(s.set_tcp_user_timeout(Some(rounded_up)))
     }),
     row("--congestion", "TCP_CONGESTION", Scope::Tcp, |o, s, _| {
@@ -313,6 +366,10 @@ static TABLE: &[Row] = &[
         o.fast_open.then(|| set(s, kernel::FastOpen, &FAST_OPEN_QUEUE))
     }),
 ];
+
+fn whole_milliseconds(time: Duration) -> Duration {
+    time.saturating_add(Duration::from_nanos(999_999))
+}
 
 /// nix's `Errno` ends here: its own `Display` would weigh 25 KiB.
 fn set<O: SetSockOpt + Copy>(socket: &Socket, option: O, value: &O::Val) -> io::Result<()> {

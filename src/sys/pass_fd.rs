@@ -10,6 +10,7 @@ use rustix::stdio::stdout;
 use rustix::termios::isatty;
 
 use crate::error::Error;
+use crate::explain::{Step, explain, number};
 
 /// Sends the descriptor with one byte over stdout, which has to be a UNIX socket: `SCM_RIGHTS`,
 /// unix(7). It is blocking again, as its new owner expects (`ProxyUseFdpass` of ssh).
@@ -30,5 +31,6 @@ fn send(connection: &OwnedFd) -> io::Result<()> {
     let mut control = SendAncillaryBuffer::new(&mut space);
     control.push(SendAncillaryMessage::ScmRights(&descriptors));
     sendmsg(stdout(), &[IoSlice::new(b"\0")], &mut control, SendFlags::NOSIGNAL)?;
+    explain(|| Step::PassedOn { fd: number(connection) });
     Ok(())
 }

@@ -9,9 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, SockType};
 use rustix::net::netdevice::index_to_name;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Type};
 
+use super::calls;
 use crate::error::{escape, reason};
+use crate::explain::{Errand, Step, explain};
 
 /// How names are looked up and printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,12 @@ pub fn addresses(
             addresses.push(address);
         }
     }
+    if host.parse::<IpAddr>().is_err() {
+        explain(|| {
+            let found = addresses.iter().map(|address| address.ip().to_string()).collect();
+            Step::LookedUp { host, found }
+        });
+    }
     Ok(addresses)
 }
 
@@ -145,7 +153,7 @@ pub fn in_numbers(address: SocketAddr) -> String {
         SocketAddr::V6(address) if address.scope_id() != 0 => address.scope_id(),
         SocketAddr::V4(_) | SocketAddr::V6(_) => return address.ip().to_string(),
     };
-    let interface = Socket::new(Domain::IPV6, Type::DGRAM, None)
+    let interface = calls::socket(Domain::IPV6, Type::DGRAM, None, Errand::NameOfInterface)
         .ok()
         .and_then(|socket| index_to_name(socket, zone).ok())
         .unwrap_or_else(|| zone.to_string());

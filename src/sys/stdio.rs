@@ -25,9 +25,11 @@ use rustix::process::getsid;
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
 use rustix::termios::{isatty, tcgetsid, tcgetwinsize};
 
-use super::calls::{self, read, read_now, recv, send, write, write_now};
+use super::calls;
+use super::moves::{read, read_now, recv, send, write, write_now};
 use super::polled::Polled;
 use super::zerocopy::{self, Side};
+use crate::explain::{Ended, Step, Taken, explain, number};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{
     Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, enlarge, ready_now,
@@ -164,13 +166,11 @@ impl Output {
     /// How many characters a line of the terminal takes, if it is one and says so.
     #[must_use]
     pub fn columns(&self) -> Option<usize> {
-        let size = match &self.0.channel {
-            Channel::Polled(source, _) | Channel::Socket(source) => tcgetwinsize(source),
-            Channel::Ready(fd) => tcgetwinsize(fd),
-            Channel::Nowhere => return None,
-        };
-        let size = size.ok()?;
-        Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+        match &self.0.channel {
+            Channel::Polled(source, _) | Channel::Socket(source) => columns(source),
+            Channel::Ready(fd) => columns(fd),
+            Channel::Nowhere => None,
+        }
     }
 
     /// An output that takes everything and keeps nothing.
@@ -202,7 +202,7 @@ impl Output {
     pub fn close(&mut self) -> io::Result<()> {
         match std::mem::replace(&mut self.0.channel, Channel::Nowhere) {
             Channel::Socket(socket) if same_file(stdin(), socket.as_fd()) => {
-                calls::shutdown_write(&socket)?;
+                calls::shutdown_write(&socket, Ended::Peer)?;
             }
             Channel::Socket(_) | Channel::Polled(..) if self.has_reader() => {
                 let null = open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -280,6 +280,7 @@ impl Standard {
             }
             (Kind::Pipe | Kind::Terminal | Kind::Other, _) => Channel::Ready(duplicate()?),
         };
+        explain(|| taken(fd, kind, &channel, access));
         Ok(Self { kind, channel })
     }
 
@@ -387,10 +388,41 @@ pub fn write_stderr(line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// How many characters a line of stderr takes, if it is a terminal and says so.
+#[must_use]
+pub fn columns_of_stderr() -> Option<usize> {
+    columns(stderr())
+}
+
+fn columns(terminal: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(terminal).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
 /// Somebody may be looking at stderr.
 #[must_use]
 pub fn is_terminal_stderr() -> bool {
     isatty(stderr())
+}
+
+/// The words about how one of the two is taken.
+fn taken(fd: BorrowedFd<'_>, kind: Kind, channel: &Channel, access: OFlags) -> Step<'static> {
+    let kind = match kind {
+        Kind::Terminal => "terminal",
+        Kind::Pipe => "pipe",
+        Kind::Socket => "socket",
+        Kind::Other => "file or a device",
+    };
+    let (own, taken) = match channel {
+        Channel::Polled(own, Manners::Own) => {
+            (number(own), Taken::Opened { writing: access == OFlags::WRONLY })
+        }
+        Channel::Polled(shared, _) if kind == "file or a device" => (number(shared), Taken::Ready),
+        Channel::Polled(shared, _) | Channel::Socket(shared) => (number(shared), Taken::PerCall),
+        Channel::Ready(file) => (number(file), Taken::Ready),
+        Channel::Nowhere => (-1, Taken::Ready),
+    };
+    Step::Standard { fd: number(fd), own, kind, taken }
 }
 
 /// The same pipe or terminal under a description of our own, whose flags are nobody else's.

@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use socket2::{Domain, SockAddr, Type};
 
 use super::address::{Address, UnixName};
+use super::calls;
+use crate::explain::{Connecting, Errand, Step, explain};
 
 /// Removes what stands where a socket is to be bound, if it may go.
 ///
@@ -26,6 +28,7 @@ pub fn make_way(name: &UnixName) -> io::Result<()> {
     let is_empty_file = found.is_file() && found.len() == 0;
     if is_empty_file || (found.file_type().is_socket() && is_dead(path)?) {
         fs::remove_file(path)?;
+        explain(|| Step::Unlink { path: path.to_string_lossy().into_owned(), dead: true });
     }
     Ok(())
 }
@@ -33,8 +36,8 @@ pub fn make_way(name: &UnixName) -> io::Result<()> {
 /// Nobody has the socket open. Asked with a datagram socket, which takes up no place in the queue of a
 /// listener: where there is one it says "wrong type", and where there is none, "refused".
 fn is_dead(path: &OsStr) -> io::Result<bool> {
-    let probe = socket2::Socket::new(Domain::UNIX, Type::DGRAM, None)?;
-    let answer = probe.connect(&SockAddr::unix(path)?);
+    let probe = calls::socket(Domain::UNIX, Type::DGRAM, None, Errand::IsAlive)?;
+    let answer = calls::connect(&probe, &SockAddr::unix(path)?, Connecting::Errand);
     Ok(answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
 }
 
@@ -62,7 +65,9 @@ impl Drop for BoundPath {
             .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
         if still_ours {
             // What cannot be removed stays; there is nobody to tell.
-            drop(fs::remove_file(&self.path));
+            if fs::remove_file(&self.path).is_ok() {
+                explain(|| Step::Unlink { path: self.path.display().to_string(), dead: false });
+            }
         }
     }
 }

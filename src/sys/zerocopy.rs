@@ -13,7 +13,7 @@ use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 
-use super::calls::splice;
+use super::moves::splice;
 use super::polled::Polled;
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{PipeEnd, Spliced, Splicing, ready_now};

@@ -91,7 +91,7 @@ impl Timeline {
             Event::Called(call, answer, took) => {
                 self.begin("X", &call.name(), at.saturating_sub(*took));
                 let _ = write!(self.text, ",\"dur\":{}", micros(*took));
-                self.args(&[("call", call), ("result", &Answer(answer))]);
+                self.args(&[("call", call), ("result", &Answer(*answer))]);
             }
             Event::Stepped { flow, held, .. } => {
                 self.begin("C", flow, at);
@@ -208,12 +208,12 @@ mod tests {
         let at = Duration::from_micros;
         timeline.flush().expect("written");
         assert_eq!(read().as_array().map(Vec::len), Some(1));
-        let answer = Err(io::ErrorKind::WouldBlock.into());
+        let error = io::ErrorKind::WouldBlock.into();
         for (time, event) in [
             (3, Event::Waiting { timeout: Some(at(20)), queued: 0 }),
             (5, Event::Woken { turn: 1, waited: at(2), events: 1, timers: 0 }),
             (6, Event::Wake(&"a \"quoted\"\\ \u{1b}name")),
-            (9, Event::Called(Call::on("read", &file), &answer, at(2))),
+            (9, Event::Called(Call::on("read", &file), Err(&error), at(2))),
             (10, Event::Done),
             (11, Event::Waiting { timeout: None, queued: 2 }),
         ] {

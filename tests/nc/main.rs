@@ -23,6 +23,10 @@ mod duplex;
 /// Who ends what, and when: the end-of-file table.
 mod eof;
 
+/// `--explain`: what each step is for.
+#[cfg(feature = "see")]
+mod explain;
+
 /// Peers of other makes, in both roles.
 mod interop;
 

@@ -14,6 +14,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use crate::explain::{self, explain, number};
 use crate::nonblock::{Attempt, ByteSink, ByteSource};
 use crate::proto;
 use crate::reactor::Readiness;
@@ -283,6 +284,7 @@ impl Probe {
             }
         }
         if self.is_late(now) {
+            explain(|| explain::Step::GaveUp { fd: number(&socket) });
             return over(Some(link(socket)), Verdict::TimedOut);
         }
         (Stage::Connecting(socket), Some(self.wait(Readiness::WRITE, None)))
@@ -304,9 +306,10 @@ impl Probe {
     }
 
     /// The destination is open.
-    fn open(&mut self, link: Link, now: Instant, orders: &Orders) -> Next {
+    fn open(&mut self, mut link: Link, now: Instant, orders: &Orders) -> Next {
         self.opened = Some(now);
         if orders.banner.is_none() {
+            explain(|| explain::Step::ProbeClosed { fd: number(link.polled()) });
             return over(Some(link), Verdict::Open);
         }
         self.deadline = Some(now + orders.patience.unwrap_or(HEARING));

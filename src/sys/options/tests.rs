@@ -1,5 +1,7 @@
 //! On real sockets: what is asked for is there when it is read back, and nothing else is touched.
 
+#![expect(clippy::disallowed_methods, reason = "sockets of a test explain nothing")]
+
 use std::fs::File;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::OwnedFd;
@@ -8,6 +10,7 @@ use nix::sys::socket::GetSockOpt;
 use socket2::{Domain, Protocol, Type};
 
 use super::*;
+use crate::explain::Step;
 
 /// One of each kind of IP socket, with an address of its family.
 fn each_ip_socket() -> Vec<(Socket, SockAddr, Role)> {
@@ -396,3 +399,12 @@ fn dial(listener: &Socket, to: IpAddr, options: &Options) -> io::Result<Socket> 
 const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 const TIMED_OUT: io::ErrorKind = io::ErrorKind::TimedOut;
+
+#[test]
+fn every_option_has_its_words() {
+    for row in TABLE {
+        let (level, name, value) = (row.level(), row.name, "[1]".to_owned());
+        let step = Step::Option { fd: 4, level, name, value, len: 4, answer: Ok(0) }.to_string();
+        assert!(step.ends_with(['.', ',']), "{}: {step}", row.option);
+    }
+}

@@ -1,0 +1,75 @@
+use std::net::SocketAddr;
+
+use super::*;
+
+fn call(step: &Step<'_>) -> String {
+    let text = step.to_string();
+    text.split_once('\n').expect("two parts").0.to_owned()
+}
+
+fn sentence(step: &Step<'_>) -> String {
+    let text = step.to_string();
+    text.split_once('\n').expect("two parts").1.to_owned()
+}
+
+fn ip(text: &str) -> Place {
+    Place::Ip(text.parse::<SocketAddr>().expect("an address"))
+}
+
+#[test]
+fn addresses_are_as_strace_shows_them() {
+    let bind = |at| call(&Step::BindToListen { fd: 4, at, answer: Ok(0) });
+    assert_eq!(
+        bind(ip("[::1]:80")),
+        "bind(4, {sa_family=AF_INET6, sin6_port=htons(80), sin6_flowinfo=htonl(0), \
+         inet_pton(AF_INET6, \"::1\", &sin6_addr), sin6_scope_id=0}, 28) = 0"
+    );
+    let unix = |name: &str| bind(Place::Unix(name.to_owned()));
+    assert_eq!(unix("/s"), "bind(4, {sa_family=AF_UNIX, sun_path=\"/s\"}, 5) = 0");
+    assert_eq!(unix("@s"), "bind(4, {sa_family=AF_UNIX, sun_path=@\"s\"}, 4) = 0");
+}
+
+#[test]
+fn a_failure_has_its_errno_and_its_sentence() {
+    let step = Step::BindToListen { fd: 4, at: ip("0.0.0.0:80"), answer: Err(libc::EADDRINUSE) };
+    assert!(call(&step).ends_with(" = -1 EADDRINUSE (Address already in use)"), "{step}");
+    assert!(sentence(&step).starts_with("Another socket has this address"), "{step}");
+    let step = Step::Pending { fd: 6, errno: libc::ECONNREFUSED };
+    assert!(call(&step).contains("SO_ERROR, [ECONNREFUSED], [4]) = 0"), "{step}");
+    assert!(sentence(&step).contains("errno 111, the SYN was answered by a RST"), "{step}");
+}
+
+#[test]
+fn who_gets_a_shared_port_is_told() {
+    let told =
+        |ours: &str, other: &str| sentence(&Step::Neighbour { ours: ip(ours), other: ip(other) });
+    assert!(told("0.0.0.0:4", "0.0.0.0:4").contains("dealt to one of the two"));
+    let exact = told("127.0.0.1:4", "0.0.0.0:4");
+    assert!(exact.ends_with("clients of 127.0.0.1 come here."), "{exact}");
+    let exact = told("0.0.0.0:4", "127.0.0.1:4");
+    assert!(exact.ends_with("clients of 127.0.0.1 come there."), "{exact}");
+}
+
+#[test]
+fn no_step_has_a_control_character() {
+    let hostile = "\u{1b}]0;x\u{7}\n";
+    for step in [
+        Step::LookedUp { host: hostile, found: vec!["::1".to_owned()] },
+        Step::Unlink { path: hostile.to_owned(), dead: true },
+        Step::BindToListen { fd: 4, at: Place::Unix(hostile.to_owned()), answer: Ok(0) },
+        Step::Proxy { proxy: hostile.to_owned(), protocol: "SOCKS5", target: hostile.to_owned() },
+    ] {
+        let text = step.to_string();
+        let controls = text.chars().filter(|c| c.is_control()).count();
+        assert_eq!(controls, 1, "the line feed between the two: {text:?}");
+    }
+}
+
+#[test]
+fn what_is_told_once_has_a_bit_of_its_own() {
+    let sleep = Step::Sleep { fd: 3, most: 256, timeout: -1 }.once();
+    let nobody = Step::Accept { fd: 4, peer: Place::Unnamed, answer: Err(libc::EAGAIN) }.once();
+    let client = Step::Accept { fd: 4, peer: Place::Unnamed, answer: Ok(5) }.once();
+    assert_eq!((sleep.count_ones(), nobody.count_ones(), client), (1, 1, 0));
+    assert_ne!(sleep, nobody);
+}

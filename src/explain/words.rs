@@ -1,0 +1,523 @@
+//! What each step is for: every sentence of `nc --explain`.
+//!
+//! They are read one after another, by somebody who sees these calls for the first time, and with the
+//! kernel's sources beside them, by somebody who does not. Neither may find anything wrong.
+
+use std::fmt;
+
+use super::strace::{Answer, Make, Place};
+use super::{Connecting, Ended, Errand, Step, Taken, Verdict, Why};
+use crate::error::escape;
+
+impl Step<'_> {
+    /// What it is for, in one line.
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    pub(super) fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poller { .. } => f.write_str(
+                "An epoll instance. With it the program waits for everything at once, and never in a \
+                 single read or accept.",
+            ),
+            Self::Standard { fd, kind, taken, .. } => {
+                let name = match fd {
+                    0 => "stdin",
+                    1 => "stdout",
+                    _ => "stderr",
+                };
+                write!(f, "{name} is a {kind}. ")?;
+                match taken {
+                    Taken::Opened { writing: true } => {
+                        f.write_str("It is opened a second time, nonblocking, for us alone.")
+                    }
+                    Taken::Opened { writing: false } => f.write_str(
+                        "It is opened a second time, nonblocking, for us alone: O_NONBLOCK on 0 itself \
+                         would be there for the shell as well.",
+                    ),
+                    Taken::PerCall => f.write_str(
+                        "It is shared with other programs and stays as it is; each call is made so that \
+                         it cannot wait.",
+                    ),
+                    Taken::Ready => f.write_str("It never makes anybody wait."),
+                }
+            }
+            Self::LookedUp { found, .. } => match found.len() {
+                1 => f.write_str("The name has one address, from /etc/hosts or a name server."),
+                n => write!(
+                    f,
+                    "The name has {n} addresses, in the order in which the C library would try them \
+                     (RFC 6724: often IPv6 first)."
+                ),
+            },
+            Self::Race { first, others, in_turn } => {
+                write!(f, "{first} is tried first. ")?;
+                let more = if *others == 1 { "the other address" } else { "another address" };
+                if *in_turn {
+                    write!(f, "If that fails, {more} is, from the same local port.")
+                } else {
+                    write!(
+                        f,
+                        "If it fails, or has not answered after 250 ms, {more} is tried as well; the \
+                         first to connect wins (RFC 8305)."
+                    )
+                }
+            }
+            Self::NextAddress => {
+                f.write_str("250 ms are over without an answer: the next address is tried as well.")
+            }
+            Self::Loser { .. } => f.write_str("Another address was faster."),
+            Self::Socket { make, errand, answer } => match (errand, answer) {
+                (_, Err(_)) => f.write_str("There is no such socket to be had here."),
+                (Errand::Relay, Ok(fd)) => {
+                    write!(f, "The kernel makes a {} socket, which ", medium(*make))?;
+                    write!(
+                        f,
+                        "this process calls {fd}. It has no address yet. SOCK_NONBLOCK: where a call would \
+                         have to wait, it fails instead."
+                    )
+                }
+                (Errand::IsAlive, Ok(_)) => {
+                    f.write_str("To find out whether the file that is in the way is still in use.")
+                }
+                (Errand::HasRoute, Ok(_)) => {
+                    f.write_str("To find out whether local ports are wanting, or a local address.")
+                }
+                (Errand::NameOfInterface, Ok(_)) => {
+                    f.write_str("To learn an interface's name, for a message.")
+                }
+                (Errand::Ready, Ok(_)) => f.write_str("To tell the service manager: ready."),
+            },
+            Self::Option { answer: Err(libc::EPERM), .. } => {
+                f.write_str("Not allowed: it takes a privilege.")
+            }
+            Self::Option { answer: Err(_), .. } | Self::Reuse { answer: Err(_), .. } => {
+                f.write_str("The kernel will not have it.")
+            }
+            Self::Reuse { port, datagrams, .. } => f.write_str(match (port, datagrams) {
+                (false, false) => {
+                    "For bind: connections on this port that are over, but that TCP remembers for a \
+                     minute (TIME_WAIT), are no obstacle."
+                }
+                (true, false) => {
+                    "For bind: another socket of the same user may have the same port, if it said this \
+                     too. So two listeners on one port both start; --exclusive leaves this out."
+                }
+                (false, true) => {
+                    "For bind: another UDP socket may have the same port, if it said this too."
+                }
+                (true, true) => {
+                    "The same for sockets of one user, to whom the kernel then deals the datagrams out. \
+                     --exclusive leaves out both."
+                }
+            }),
+            Self::Option { name, value, .. } => f.write_str(option(name, value)),
+            Self::Exclusive => f.write_str(
+                "--exclusive: SO_REUSEPORT is left out. bind fails if another socket listens there, and \
+                 none can join this one.",
+            ),
+            Self::BindToListen { at, answer: Ok(_), .. } => match at {
+                Place::Ip(at) if at.ip().is_unspecified() => {
+                    let family = if at.is_ipv4() { "IPv4 address" } else { "address, IPv4 too," };
+                    write!(f, "The socket's own address: {}, which is every {family}", at.ip())?;
+                    f.write_str(" of this machine, and ")?;
+                    port(f, at.port())
+                }
+                Place::Ip(at) => {
+                    write!(f, "The socket's own address: {}, and no other of this machine's, and ", at.ip())?;
+                    port(f, at.port())
+                }
+                Place::Unix(name) if name.starts_with('@') => {
+                    f.write_str("Its name, by which clients find it; no file belongs to it.")
+                }
+                Place::Unix(_) => {
+                    f.write_str("This makes the file by whose name clients find the socket.")
+                }
+                Place::Vsock { .. } | Place::Unnamed => f.write_str("The socket's own address."),
+            },
+            Self::BindFrom { at, answer: Ok(_), .. } => match at {
+                Place::Ip(_) => write!(
+                    f,
+                    "This end's address, because -s or -p asks for it: {at}. Without them, connect chooses."
+                ),
+                Place::Unix(_) => f.write_str("A name for this end, at which it can be answered."),
+                Place::Vsock { .. } | Place::Unnamed => f.write_str("This end's address."),
+            },
+            Self::BindToListen { answer: Err(errno), .. }
+            | Self::BindFrom { answer: Err(errno), .. } => f.write_str(match *errno {
+                libc::EADDRINUSE => {
+                    "Another socket has this address, and the two have not both said SO_REUSEPORT."
+                }
+                libc::EADDRNOTAVAIL => "No interface of this machine has this address.",
+                libc::EACCES => {
+                    "Not allowed: ports below net.ipv4.ip_unprivileged_port_start (1024) take a \
+                     privilege, files a writable directory."
+                }
+                _ => "There is no socket at this address, then.",
+            }),
+            Self::Named { at, .. } => write!(f, "The kernel has chosen: {at}."),
+            Self::Listen { answer: Err(_), .. } => f.write_str("Nobody can connect, then."),
+            Self::Listen { backlog, unix, .. } => {
+                f.write_str(
+                    "From now on the kernel answers whoever connects, even while this program sleeps. ",
+                )?;
+                match (backlog, unix) {
+                    (1, _) => f.write_str(
+                        "The backlog, 1: so many connections may wait to be accepted (Linux lets in one \
+                         more). Only one is wanted.",
+                    ),
+                    (n, true) => write!(
+                        f,
+                        "The backlog, {n}: so many connections may wait to be accepted (Linux lets in one \
+                         more)."
+                    ),
+                    (n, false) => write!(
+                        f,
+                        "The backlog, {n}: so many connections may wait to be accepted, or \
+                         net.core.somaxconn if that is less."
+                    ),
+                }
+            }
+            Self::Neighbour { ours, other } => {
+                write!(f, "/proc/net/tcp shows another socket that listens on {other}. ")?;
+                match (ours, other) {
+                    (Place::Ip(ours), Place::Ip(other)) if ours.ip() != other.ip() => {
+                        let exact = if ours.ip().is_unspecified() { other.ip() } else { ours.ip() };
+                        let whose = if exact == ours.ip() { "here" } else { "there" };
+                        write!(
+                            f,
+                            "The kernel prefers the more exact address: clients of {exact} come {whose}."
+                        )
+                    }
+                    _ => f.write_str(
+                        "Both said SO_REUSEPORT, so each new client is dealt to one of the two, by a hash \
+                         of addresses and ports.",
+                    ),
+                }
+            }
+            Self::Inherited { fd, at } => {
+                write!(f, "Descriptor {fd} is a socket that was opened by the parent process, at {at}.")
+            }
+            Self::Sleep { .. } => f.write_str(
+                "Nothing can be done now: the process sleeps until the kernel knows something of one of \
+                 the descriptors, or a timer is due. All further waiting is this call.",
+            ),
+            Self::Accept { fd, peer, answer: Ok(new) } => {
+                write!(f, "{fd} is readable: a connection is complete. accept4 fetches it, as {new}, ")?;
+                write!(f, "a socket of its own whose other end is {peer}.")
+            }
+            Self::Accept { answer: Err(libc::EAGAIN), .. } => f.write_str(
+                "Nobody else is waiting. Were the socket not nonblocking, this call would sleep here.",
+            ),
+            Self::Accept { .. } => f.write_str("This one is not to be had; others may be."),
+            Self::ListenerClosed { .. } => f.write_str(
+                "Without -k one client is all: the listening socket goes, so that the next one is \
+                 refused and does not wait in vain. A client that says nothing counts as well. That is \
+                 how a port scan ends a listener.",
+            ),
+            Self::KeepOpen => {
+                f.write_str("-k: the listening socket stays, and stdin goes to every client.")
+            }
+            Self::Connect { to, how, answer, .. } => connecting(f, to, *how, *answer),
+            Self::Pending { fd, errno } => {
+                write!(f, "SO_ERROR says how it stands with {fd}: ")?;
+                match errno {
+                    0 => f.write_str("0, no error."),
+                    errno => write!(f, "errno {errno}, {}", unreached(*errno)),
+                }
+            }
+            Self::Connected { local, peer, .. } => {
+                write!(f, "Connected. This end is {local}, ")?;
+                write!(f, "which the kernel has chosen unless -s or -p did, the other {peer}.")
+            }
+            Self::GaveUp { .. } => f.write_str(
+                "Time is up (-w), and nothing has come back, neither yes nor no: the machine is off, or a \
+                 packet filter is silent.",
+            ),
+            Self::ProbeClosed { .. } => f.write_str(
+                "The port is open, which is all that -z asks. The listener over there now accepts a \
+                 client, and the first read from it returns 0: end of file.",
+            ),
+            Self::Met { sender, .. } => write!(
+                f,
+                "The first datagram is from {sender}. MSG_PEEK: it is looked at and stays in the queue."
+            ),
+            Self::NewPeer { sender, .. } => write!(f, "A datagram of somebody new: {sender}."),
+            Self::Heard { len, first, datagram, .. } => {
+                match (datagram, len) {
+                    (true, _) => write!(f, "The first datagram is fetched, {}.", Bytes(*len as u64))?,
+                    (false, 1) => f.write_str("The peer's first byte is fetched.")?,
+                    (false, n) => write!(f, "The peer's first {n} bytes are fetched.")?,
+                }
+                f.write_str(" They had been waiting in the socket's receive queue.")?;
+                if *first == Some(255) && !datagram {
+                    f.write_str(
+                        " 255 comes first: IAC, \"interpret as command\" of telnet (RFC 854). nc passes \
+                         bytes and speaks no protocol; -t refuses whatever telnet asks for.",
+                    )?;
+                }
+                Ok(())
+            }
+            Self::Said { len, datagram: false, .. } => {
+                write!(
+                    f,
+                    "The kernel has taken the first {}, and sends on its own. Whether they are read over \
+                     there it does not say.",
+                    Bytes(*len as u64)
+                )
+            }
+            Self::Said { datagram: true, .. } => f.write_str(
+                "One call, one datagram. Nobody says whether it arrives.",
+            ),
+            Self::PeerEnded { silent, .. } => {
+                f.write_str("0 is the end of file: the peer sends nothing more")?;
+                f.write_str(if *silent { ", and has sent nothing at all" } else { "" })?;
+                f.write_str(" (over TCP, its FIN has come).")
+            }
+            Self::EndMeans { goes_on: true } => f.write_str(
+                "The other direction has an end of its own: what stdin brings is sent until then.",
+            ),
+            Self::EndMeans { goes_on: false } => f.write_str(
+                "That ends the session: so it is with a listener, also where a port scan comes and goes \
+                 without a word, and with a client whose stdin is a terminal.",
+            ),
+            Self::ReadFailed { errno, .. } | Self::WriteFailed { errno, .. } => {
+                f.write_str(broken(*errno))
+            }
+            Self::NotTold { datagrams: false } => f.write_str(
+                "stdin has ended, and all of it is sent. The peer is not told: shutdown(SHUT_WR), for \
+                 which -N is there, would be its end of file. What it says is still received.",
+            ),
+            Self::NotTold { datagrams: true } => f.write_str(
+                "stdin has ended, and all of it is sent. UDP and its like have no way to say so.",
+            ),
+            Self::Shutdown { answer: Err(_), .. } => {
+                f.write_str("There is no connection any more.")
+            }
+            Self::Shutdown { what, .. } => f.write_str(match what {
+                Ended::Stdin => {
+                    "stdin has ended, and all of it is sent: the peer is told (-N or -q). It reads an end \
+                     of file, over TCP by a FIN; the other direction stays open."
+                }
+                Ended::Datagrams => {
+                    "stdin has ended, and all of it is sent. No packet says so: datagrams have no end."
+                }
+                Ended::Peer => "The peer's end is passed on: who reads the socket that is stdout sees it.",
+            }),
+            Self::Telnet { refusal, option } => {
+                let word = if *refusal == DONT { "DONT" } else { "WONT" };
+                write!(
+                    f,
+                    "-t: the peer has sent a telnet command about option {option}. It is kept from stdout \
+                     and refused: IAC {word} {option}, in bytes 255 {refusal} {option}."
+                )
+            }
+            Self::Proxy { proxy, protocol, target } => {
+                write!(f, "The proxy {} is connected to, and asked in ", escape(proxy))?;
+                write!(f, "{protocol} to connect to {}.", escape(target))
+            }
+            Self::ProxyDone { hop } => {
+                write!(f, "Proxy {hop} has connected: what follows on this socket is not for it.")
+            }
+            Self::PassedOn { .. } => f.write_str(
+                "-F: whoever holds the other end of stdout, a UNIX socket, gets a descriptor for the \
+                 connection.",
+            ),
+            Self::Over { why, sent, received, .. } => {
+                f.write_str(match why {
+                    Why::Complete => "The session is over.",
+                    Why::Denied => "No way leads through the proxy.",
+                    Why::ProxyReconnects => "The proxy wants to be asked once more, on a new connection.",
+                    Why::Idle => "Nothing has moved for as long as -w allows.",
+                    Why::QuitTimer => "The time after the end of stdin is over (-q).",
+                    Why::HeldOthersBack => "It took nothing for 5 s, and others waited for the same stdin.",
+                    Why::PeerFailed => "The connection is broken.",
+                    Why::InputFailed => "stdin cannot be read.",
+                    Why::OutputFailed => "stdout cannot be written.",
+                    Why::ReaderGone => "Whoever read stdout has gone.",
+                })?;
+                write!(f, " {} sent, {} received.", Bytes(*sent), Bytes(*received))
+            }
+            Self::Unlink { dead: true, .. } => {
+                f.write_str("Nobody has this socket open any more: it makes way.")
+            }
+            Self::Unlink { dead: false, .. } => {
+                f.write_str("The socket's file would outlive it, and be in the way next time.")
+            }
+            Self::Killed { .. } => f.write_str(
+                "The signal has been held back until its turn came. Now it ends the program as it would \
+                 have ended it at once.",
+            ),
+            Self::Exit { why, .. } => f.write_str(match why {
+                Verdict::Fine => "0: it was done, and nothing that was read is lost.",
+                Verdict::Said => {
+                    "1: there was no connection, or not all went well. Debian's nc ends in the same way, \
+                     and says nothing of a refused connection without -v."
+                }
+                Verdict::Refused => "1: without that there is nothing to do.",
+            }),
+        }
+    }
+}
+
+fn medium(make: Make) -> &'static str {
+    match (make.family, make.bare_kind(), make.protocol) {
+        (libc::AF_INET, _, libc::IPPROTO_MPTCP) => "Multipath TCP (IPv4)",
+        (libc::AF_INET6, _, libc::IPPROTO_MPTCP) => "Multipath TCP (IPv6)",
+        (libc::AF_INET, libc::SOCK_STREAM, _) => "TCP (IPv4)",
+        (libc::AF_INET6, libc::SOCK_STREAM, _) => "TCP (IPv6)",
+        (libc::AF_INET, ..) => "UDP (IPv4)",
+        (libc::AF_INET6, ..) => "UDP (IPv6)",
+        (libc::AF_VSOCK, ..) => "vsock",
+        (_, libc::SOCK_STREAM, _) => "UNIX stream",
+        (_, libc::SOCK_DGRAM, _) => "UNIX datagram",
+        _ => "UNIX record",
+    }
+}
+
+fn port(f: &mut fmt::Formatter<'_>, port: u16) -> fmt::Result {
+    match port {
+        0 => f.write_str("any port that is free."),
+        port => write!(f, "port {port}. Were that taken, bind would say EADDRINUSE."),
+    }
+}
+
+/// The words for an option that was set.
+fn option(name: &str, value: &str) -> &'static str {
+    match (name, value) {
+        ("SO_RCVBUF" | "SO_RCVBUFFORCE", "[4194304]") => {
+            "UDP throws away what finds no room: let there be 4 MiB, if the kernel allows it."
+        }
+        ("SO_RCVBUF", _) => {
+            "-I: the size of the receive buffer. The kernel doubles it, within limits."
+        }
+        ("SO_SNDBUF", _) => {
+            "-O: the size of the send buffer. The kernel doubles it, within limits."
+        }
+        ("SO_BROADCAST", _) => "-b: may send to a broadcast address.",
+        ("TCP_MD5SIG_EXT", _) => "-S: each segment is signed, and none without signature is taken.",
+        ("SO_DEBUG", _) => "-D: the kernel may record what the socket does.",
+        ("IP_TOS" | "IPV6_TCLASS", _) => "-T: what each packet asks of the routers.",
+        ("IP_TTL" | "IPV6_UNICAST_HOPS", _) => "-M: so many hops, and a packet is dropped.",
+        ("IP_MULTICAST_TTL" | "IPV6_MULTICAST_HOPS", _) => "-M, for multicasts.",
+        ("IP_MINTTL" | "IPV6_MINHOPCOUNT", _) => "-m: packets with fewer hops left are dropped.",
+        ("IP_MULTICAST_LOOP" | "IPV6_MULTICAST_LOOP", _) => {
+            "--no-loop: this machine does not hear its own multicasts."
+        }
+        ("SO_BINDTODEVICE", _) => "--interface: packets come and go through this one only.",
+        ("SO_MARK", _) => "--mark: packets carry this number, for routing and filters.",
+        ("SO_KEEPALIVE", _) => "--keepalive: a silent peer is asked whether it is still there.",
+        ("TCP_KEEPIDLE", _) => "After so many seconds of silence,",
+        ("TCP_KEEPINTVL", _) => "and every so many seconds.",
+        ("TCP_NODELAY", _) => "--nodelay: small writes are sent at once.",
+        ("TCP_USER_TIMEOUT", _) => {
+            "--user-timeout: so many ms without acknowledgement are the end."
+        }
+        ("TCP_CONGESTION", _) => "--congestion: how fast is fast enough.",
+        ("TCP_FASTOPEN_CONNECT" | "TCP_FASTOPEN", _) => {
+            "--tcp-fastopen: the first packet may bring data (RFC 7413)."
+        }
+        ("TCP_NOTSENT_LOWAT", _) => {
+            "So much may wait unsent in the kernel: with one stdin for many, a slow client must not look \
+             stalled."
+        }
+        ("SO_LINGER", _) => {
+            "The close that follows sends a RST and leaves no TIME_WAIT: the local port is wanted again."
+        }
+        ("IP_ADD_MEMBERSHIP" | "IPV6_ADD_MEMBERSHIP", _) => {
+            "--join: what is sent to this group arrives here."
+        }
+        _ => "",
+    }
+}
+
+/// What connect(2) has answered.
+fn connecting(
+    f: &mut fmt::Formatter<'_>,
+    to: &Place,
+    how: Connecting,
+    answer: Answer,
+) -> fmt::Result {
+    match (answer, how) {
+        (Ok(_), Connecting::Datagrams) if !to.is_unix() => f.write_str(
+            "Nothing is sent: UDP has no connections. The kernel notes the peer, so that send needs no \
+             address, strangers are not heard and ICMP errors find their way back.",
+        ),
+        (Ok(_), Connecting::Datagrams) => f.write_str("The kernel notes to whom datagrams go."),
+        (Ok(_), Connecting::Sender) => {
+            write!(f, "From now on the socket hears and answers nobody but {to}.")
+        }
+        (Ok(_), Connecting::Errand) => f.write_str("It works."),
+        (Ok(_), Connecting::Again | Connecting::Stream) if to.is_unix() => f.write_str(
+            "Connected at once: the other end is on this machine, and the listener finds the connection \
+             in its queue.",
+        ),
+        (Ok(_), Connecting::Again | Connecting::Stream) => f.write_str("Connected at once."),
+        (Err(libc::EINPROGRESS), _) => write!(
+            f,
+            "Errno {} is no failure: the first packet (SYN) is on its way to {to}, and connect does not \
+             wait for the answer. When it is there, epoll reports the socket as writable.",
+            libc::EINPROGRESS
+        ),
+        (Err(libc::EALREADY | libc::EISCONN), _) => {
+            f.write_str("Asked again: not refused so far. The event will tell.")
+        }
+        (Err(libc::ECONNREFUSED), _) if to.is_unix() => {
+            f.write_str("The file is there, and nobody listens at it.")
+        }
+        (Err(libc::ENOENT), _) => f.write_str("There is no such file."),
+        (Err(libc::EPROTOTYPE), _) => f.write_str("A socket of another kind has this name."),
+        (Err(libc::EAGAIN), _) if to.is_unix() => {
+            f.write_str("The listener's queue is full. Nobody will tell when it is not: once more in 10 ms.")
+        }
+        (Err(errno), _) => f.write_str(unreached(errno)),
+    }
+}
+
+/// Why there is no connection.
+fn unreached(errno: i32) -> &'static str {
+    match errno {
+        libc::ECONNREFUSED => {
+            "the SYN was answered by a RST. A kernel sends that where no socket listens on the port (or a \
+             packet filter does). It is final, and nothing is left to wait for."
+        }
+        libc::ETIMEDOUT => "every SYN remained without an answer.",
+        libc::ENETUNREACH => "this machine has no route to there.",
+        libc::EHOSTUNREACH => "a router, or this machine, says that nobody is there (ICMP, ARP).",
+        libc::EADDRNOTAVAIL => "there is no local address or port left to connect from.",
+        libc::EACCES | libc::EPERM => {
+            "it is forbidden: a packet filter, or a broadcast without -b."
+        }
+        libc::ECONNRESET => "the peer has reset it.",
+        _ => "it cannot be.",
+    }
+}
+
+/// What has broken.
+fn broken(errno: i32) -> &'static str {
+    match errno {
+        libc::ECONNRESET => {
+            "The peer has dropped the connection, on purpose or with bytes of ours unread; over TCP that is \
+             a RST in the place of a FIN. What was on its way is lost."
+        }
+        libc::EPIPE => {
+            "Nobody reads there any more. MSG_NOSIGNAL makes this an error and not the signal SIGPIPE."
+        }
+        libc::ECONNREFUSED => {
+            "What was sent before has found nobody. Over UDP an ICMP message says that no socket has that \
+             port, and the call that comes next is told."
+        }
+        libc::ETIMEDOUT => "The peer acknowledges nothing any more, and TCP has given up.",
+        libc::EMSGSIZE => "The datagram is too large for the way it has to go.",
+        _ => "The connection is of no use any more.",
+    }
+}
+
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 1 { f.write_str("1 byte") } else { write!(f, "{} bytes", self.0) }
+    }
+}
+
+/// RFC 854.
+const DONT: u8 = 254;
