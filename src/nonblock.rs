@@ -9,6 +9,7 @@
 mod pipe;
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
@@ -166,6 +167,16 @@ pub trait Wire: ByteSource + ByteSink {
 
     /// A session's turn begins at this time.
     fn begin_turn(&mut self, _now: Instant) {}
+
+    /// Whom the last read has heard, where the wire stands for many; behind a read that moved something.
+    fn heard_from(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// Who has what the last write took, where the wire stands for many; behind a write that moved something.
+    fn given_to(&self) -> Vec<SocketAddr> {
+        Vec::new()
+    }
 }
 
 /// A bounded queue of bytes in one piece of memory, which is there from the first use until it is given

@@ -16,13 +16,14 @@ use mio::Interest;
 
 use super::broadcast::{Broadcast, Share};
 use super::local::Local;
-use super::{Alarm, Loop, Owner};
+use super::taps::{Onlooker, Taps, Watch};
+use super::{Alarm, Loop, Owner, taps};
 use crate::explain::{explain, number};
 use crate::flow::{Framing, LARGEST_PAYLOAD};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::Attempt;
 use crate::reactor::{Key, Readiness, Slots, SourceId, TimerId};
-use crate::session::{End, Gates, Hops, Outcome, Policy, Report, Session, Turn};
+use crate::session::{End, Gates, Hops, Outcome, Policy, Report, Session, Tap, Turn};
 use crate::sys::address::Address;
 use crate::sys::link::Link;
 use crate::sys::net::Transport;
@@ -41,6 +42,7 @@ pub(super) struct Hub {
     farewells: VecDeque<Farewell>,
     stdin_error: Option<io::Error>,
     negotiated: bool,
+    taps: Option<Box<Taps>>,
 }
 
 /// How sessions come to stdin.
@@ -74,6 +76,8 @@ struct Live {
     /// How much the wire had taken when it last took something, and when that was.
     sent: u64,
     sent_at: Instant,
+    /// What the taps know of it, from when it leads to the peer.
+    watch: Option<Box<Watch>>,
 }
 
 impl Hub {
@@ -88,6 +92,7 @@ impl Hub {
             farewells: VecDeque::new(),
             stdin_error: None,
             negotiated: false,
+            taps: None,
         }
     }
 
@@ -165,7 +170,41 @@ impl Hub {
     ) {
         reactor.retag(net, Owner::Session(self.sessions.next_key()));
         let session = Session::through(link, hops, deadline, self.policy.clone());
-        self.enter_at(reactor, session, net, peer, 0);
+        self.enter_at(reactor, session, net, peer, 0, None);
+    }
+
+    /// Has the sessions to come looked at.
+    pub(super) fn set_taps(&mut self, taps: Option<Box<Taps>>) {
+        self.taps = taps;
+    }
+
+    /// What the taps have to say: a digest, a dump that has ended. Each is handed out once.
+    pub(super) fn next_news(&mut self) -> Option<String> {
+        self.taps()?.next_news()
+    }
+
+    /// A dump takes more.
+    pub(super) fn write_dumps(&mut self, reactor: &mut Loop) {
+        if let Some(taps) = self.taps() {
+            taps.flush(reactor);
+        }
+    }
+
+    /// Nothing waits for the reader of a dump; if something does, that has a limit from now on.
+    pub(super) fn dumps_are_written(&mut self, reactor: &mut Loop) -> bool {
+        self.taps().is_none_or(|taps| taps.are_written(reactor))
+    }
+
+    /// The limit is reached.
+    pub(super) fn give_dumps_up(&mut self, reactor: &mut Loop) {
+        if let Some(taps) = self.taps() {
+            taps.give_up(reactor);
+        }
+    }
+
+    /// A build without the feature knows at once that there are none.
+    fn taps(&mut self) -> Option<&mut Taps> {
+        if taps::SEE { self.taps.as_deref_mut() } else { None }
     }
 
     /// A session's proxies have let it through; said once.
@@ -182,7 +221,7 @@ impl Hub {
     }
 
     /// A new session gets its first turn as if it had just become ready: data may be there already.
-    fn begin(&mut self, reactor: &mut Loop, link: Link, net: SourceId, peer: Address) {
+    fn begin(&mut self, reactor: &mut Loop, mut link: Link, net: SourceId, peer: Address) {
         let now = reactor.now();
         let position = match &self.stdin {
             Stdin::OfTheLast | Stdin::OfOneOfMany => 0,
@@ -194,8 +233,9 @@ impl Hub {
                 stdin.position_for_newcomer()
             }
         };
+        let watch = self.taps().map(|taps| taps.begin(&mut link, &peer, now));
         let session = Session::new(link, self.policy.clone(), now);
-        self.enter_at(reactor, session, net, peer, position);
+        self.enter_at(reactor, session, net, peer, position, watch);
     }
 
     fn enter_at(
@@ -205,6 +245,7 @@ impl Hub {
         net: SourceId,
         peer: Address,
         position: u64,
+        watch: Option<Box<Watch>>,
     ) {
         let now = reactor.now();
         self.sessions.insert(Live {
@@ -216,6 +257,7 @@ impl Hub {
             position,
             sent: 0,
             sent_at: now,
+            watch,
         });
         reactor.requeue(net);
     }
@@ -262,12 +304,17 @@ impl Hub {
         let net = reactor.readiness(live.net);
         let local_out = reactor.readiness(self.local.output_id);
         let output = &mut self.local.output;
+        let mut onlooker = Onlooker::of(self.taps.as_deref_mut(), live.watch.as_deref_mut(), now);
+        let is_seen = onlooker.is_some();
+        let tap = onlooker.as_mut().map(|onlooker| onlooker as &mut dyn Tap);
         let mut report = match &mut self.stdin {
             Stdin::OfTheLast | Stdin::OfOneOfMany => {
                 let local_in = reactor.readiness(self.local.input_id);
                 let gates = Gates { net, local_in, local_out };
-                let turn = Turn { gates, now, budget: BUDGET };
-                let report = live.session.advance(&mut self.local.input, output, turn);
+                // What is seen in one turn waits in memory until it is written.
+                let budget = if is_seen { SHARED_BUDGET } else { BUDGET };
+                let turn = Turn { gates, now, budget };
+                let report = live.session.advance(&mut self.local.input, output, turn, tap);
                 reactor.clear(self.local.input_id, report.local_in);
                 report
             }
@@ -282,12 +329,20 @@ impl Hub {
                     reactor.requeue(self.local.input_id);
                 }
                 let mut share = Share { of: stdin, position: &mut live.position };
-                live.session.advance(&mut share, output, turn)
+                live.session.advance(&mut share, output, turn, tap)
             }
         };
         reactor.clear(live.net, report.net);
         reactor.clear(self.local.output_id, report.local_out);
         self.negotiated |= report.negotiated;
+        if taps::SEE
+            && let Some(taps) = &mut self.taps
+        {
+            if report.negotiated {
+                live.watch = Some(taps.begin(live.session.wire_mut(), &live.peer, now));
+            }
+            taps.flush(reactor);
+        }
         if live.sent != live.session.sent() {
             live.sent = live.session.sent();
             live.sent_at = now;
@@ -450,6 +505,10 @@ impl Hub {
         }
         if live.waits_for_output {
             self.waiting_for_output.retain(|waiting| *waiting != key);
+        }
+        if let (Some(taps), Some(watch)) = (self.taps(), live.watch.take()) {
+            taps.end(*watch, &outcome.end, reactor.now());
+            taps.flush(reactor);
         }
         tell(Event::Noted(&format_args!("{}: {outcome:?}", live.peer)));
         self.farewells.push_back(Farewell { peer: live.peer, outcome });

@@ -9,6 +9,7 @@ use crate::proto::Credentials;
 use crate::session::Policy;
 use crate::sys::address::Address;
 use crate::sys::crowd::Reply;
+use crate::sys::dump_file::Existing;
 use crate::sys::net::{Group, Transport};
 use crate::sys::options::Options;
 use crate::sys::resolve::Lookup;
@@ -28,6 +29,67 @@ pub struct Job {
     pub policy: Policy,
     /// Print what happens on stderr (`-v`).
     pub verbose: bool,
+    /// Who looks on while sessions relay.
+    pub taps: Taps,
+}
+
+/// What is written about the bytes of all sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taps {
+    /// The dumps.
+    pub dumps: Vec<Dump>,
+    /// Whether a line in front of each piece of a hex dump says when it was seen, and whose it is.
+    pub stamps: Stamps,
+    /// What each direction's bytes are hashed with (`--digest`).
+    pub digest: Option<Digest>,
+}
+
+/// A file of bytes seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dump {
+    /// How they are written.
+    pub format: DumpFormat,
+    /// Where to.
+    pub to: DumpTo,
+}
+
+/// How bytes are written that were seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DumpFormat {
+    /// As nc.traditional does (`-o`).
+    Traditional,
+    /// As ncat does (`--hex-dump`).
+    Ncat,
+    /// As they are (`--output`).
+    Raw,
+    /// As packets, in pcapng (`--record`).
+    Packets,
+}
+
+/// Where a dump goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DumpTo {
+    /// Standard error.
+    Stderr,
+    /// A file, and what becomes of what it holds.
+    File(PathBuf, Existing),
+}
+
+/// Whether a hex dump says when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stamps {
+    /// It does not.
+    #[default]
+    None,
+    /// It does (`--timestamps`).
+    Each,
+}
+
+/// What bytes are hashed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// SHA-256, FIPS 180-4.
+    Sha256,
 }
 
 /// What the program can do.

@@ -19,6 +19,7 @@ mod outlet;
 mod ports;
 mod route;
 mod scan;
+mod taps;
 mod targets;
 
 use std::fmt;
@@ -27,8 +28,9 @@ use std::os::fd::RawFd;
 use mio::Interest;
 
 pub use job::{
-    Announce, Connect, Destination, Job, Keep, Lines, Listen, Mode, NameLookup, Place, Proxy,
-    ProxyKind, Purpose, Route, Scan, ScanGoal, Sharing, Tell, Vigil,
+    Announce, Connect, Destination, Digest, Dump, DumpFormat, DumpTo, Job, Keep, Lines, Listen,
+    Mode, NameLookup, Place, Proxy, ProxyKind, Purpose, Route, Scan, ScanGoal, Sharing, Stamps,
+    Taps, Tell, Vigil,
 };
 pub use notice::Console;
 
@@ -38,6 +40,7 @@ use hub::{Farewell, Hub, Stdin};
 use local::Local;
 use ports::Ports;
 use scan::Scan as Scanner;
+use taps::Taps as Watcher;
 
 use crate::error::{Error, reason};
 use crate::reactor::{Key, Pollable, Reactor, SourceId, Wake};
@@ -63,6 +66,8 @@ enum Owner {
     Session(Key),
     Scan(scan::Part),
     Signals,
+    /// A dump that has not taken everything.
+    Dump,
 }
 
 /// What a timer is for.
@@ -82,6 +87,8 @@ enum Alarm {
     Quit,
     Session(Key),
     Scan(scan::Alarm),
+    /// Readers of dumps have been waited for long enough.
+    Dumps,
 }
 
 /// As the trace names it.
@@ -96,6 +103,7 @@ impl fmt::Display for Owner {
             Self::Session(key) => write!(f, "session {key}"),
             Self::Scan(part) => write!(f, "scan: {part}"),
             Self::Signals => f.write_str("signals"),
+            Self::Dump => f.write_str("dump"),
         }
     }
 }
@@ -112,6 +120,7 @@ impl fmt::Display for Alarm {
             Self::Quit => f.write_str("quitting"),
             Self::Session(key) => write!(f, "session {key}"),
             Self::Scan(alarm) => write!(f, "scan: {alarm}"),
+            Self::Dumps => f.write_str("patience with dumps"),
         }
     }
 }
@@ -179,7 +188,8 @@ struct Record {
 /// What the program has to say last, and that the exit status is 1: no connection was made, bytes were
 /// lost, a listener could not be opened.
 pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
-    let reactor = Loop::new().map_err(Error::doing("cannot open a poller"))?;
+    let mut reactor = Loop::new().map_err(Error::doing("cannot open a poller"))?;
+    let taps = Watcher::open(&mut reactor, job)?;
     match &job.mode {
         Mode::Connect(connect) => {
             let now = reactor.now();
@@ -187,6 +197,7 @@ pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
                 Ports::new(connect.clone(), job.transport, job.lookup, job.options.clone(), now);
             let origin = Origin::Ports(Box::new(ports));
             let mut app = App::new(job, console, reactor, Stdin::OfOneOfMany, connect.purpose)?;
+            app.hub.set_taps(taps);
             let has_file = matches!(connect.to, Destination::Exact { source: Some(_), .. });
             if has_file || job.transport == Transport::UnixDatagram {
                 app.watch_signals(Some(hold_signals_back()?))?;
@@ -212,6 +223,7 @@ pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
                 (Keep::Once | Keep::Open { .. }, _) => Stdin::OfTheLast,
             };
             let mut app = App::new(job, console, reactor, stdin, Purpose::Relay)?;
+            app.hub.set_taps(taps);
             app.watch_signals(endings)?;
             let origin = app.take_in(opened, wanted)?;
             app.run(origin)
@@ -274,8 +286,10 @@ impl<'a> App<'a> {
         self.record.verdict()
     }
 
-    fn is_over(&self) -> bool {
-        self.hub.is_empty() && matches!(self.origin, Origin::Nowhere)
+    fn is_over(&mut self) -> bool {
+        self.hub.is_empty()
+            && matches!(self.origin, Origin::Nowhere)
+            && self.hub.dumps_are_written(&mut self.reactor)
     }
 
     /// What every wake is for.
@@ -322,6 +336,8 @@ impl<'a> App<'a> {
                     scanner.wake(reactor, self.console, part);
                 }
             }
+            Wake::Io(Owner::Dump) => self.hub.write_dumps(reactor),
+            Wake::Timer(Alarm::Dumps) => self.hub.give_dumps_up(reactor),
             Wake::Timer(Alarm::Scan(alarm)) => {
                 if let Origin::Scan(scanner) = &mut self.origin {
                     scanner.alarm(reactor, self.console, alarm);
@@ -336,6 +352,9 @@ impl<'a> App<'a> {
         if let Some(error) = self.hub.take_stdin_error() {
             self.console.complain(&format!("stdin: {}", reason(&error)));
             self.record.failures += 1;
+        }
+        while let Some(news) = self.hub.next_news() {
+            self.console.complain(&news);
         }
         if self.hub.take_negotiated() {
             self.negotiated()?;

@@ -51,6 +51,22 @@ impl Outlet {
         self.waiting.len() >= FULL
     }
 
+    /// Bytes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Where a format writes to: the end of what waits.
+    pub(super) fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.waiting
+    }
+
+    /// Takes it out of the loop; what waits is lost.
+    pub(super) fn close(mut self, reactor: &mut Loop) {
+        let source = self.output.standard().event_source().map(|source| source as _);
+        reactor.deregister(self.id, source);
+    }
+
     /// Nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()

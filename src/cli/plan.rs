@@ -9,7 +9,8 @@
 //! nothing else can go wrong.
 //!
 //! Read next: `rules` for what excludes what, `connect` and `listen` for the operands, `scan` for what
-//! `-z` does with them, `route` for proxies, `policy` for how sessions end, `options` for sockets; all of them read through `words`.
+//! `-z` does with them, `route` for proxies, `policy` for how sessions end,
+//! `taps` for who looks on, `options` for sockets; all of them read through `words`.
 
 mod connect;
 mod listen;
@@ -18,6 +19,7 @@ mod policy;
 mod route;
 mod rules;
 mod scan;
+mod taps;
 mod voices;
 mod words;
 
@@ -54,6 +56,7 @@ impl Plan {
         let scanning = Scanning::read(words)?;
         let mut options = options::read(words)?;
         let proxies = Proxies::read(words, outside)?;
+        let taps = taps::read(words)?;
         rules::check(words)?;
 
         let transport = transport(words);
@@ -81,6 +84,7 @@ impl Plan {
             options,
             policy: policy::policy(words, transport, &limits),
             verbose: verbose >= 1,
+            taps,
         };
         Ok(Self { voices, job })
     }

@@ -13,6 +13,9 @@
 //! What is spoken *before* a session, once, has a seam of its own: [`Handshake`]. What a scan says
 //! is one datagram, [`question()`].
 //!
+//! What is written *about* the bytes of a session is made here too: [`hexdump`], [`pcapng`] with
+//! [`packets`], and the moment they were seen, [`Stamp`].
+//!
 //! Read next: `proto/crlf.rs`, the smallest layer; `proto/telnet.rs`, one with states and answers;
 //! `proto/handshake.rs`.
 
@@ -20,11 +23,15 @@ use std::fmt::Debug;
 
 mod crlf;
 mod handshake;
+pub mod hexdump;
 mod http_auth;
 mod http_connect;
+pub mod packets;
+pub mod pcapng;
 mod question;
 mod socks4;
 mod socks5;
+mod stamp;
 mod telnet;
 
 pub use crlf::Crlf;
@@ -36,6 +43,7 @@ pub use http_connect::HttpConnect;
 pub use question::question;
 pub use socks4::Socks4;
 pub use socks5::Socks5;
+pub use stamp::Stamp;
 pub use telnet::Telnet;
 
 /// How far one call of a layer came.

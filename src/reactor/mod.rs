@@ -27,7 +27,7 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token};
@@ -116,6 +116,12 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.now
+    }
+
+    /// The time of day this instant, for what people read later; it can be set, so nothing waits for it.
+    #[must_use]
+    pub fn time_of_day(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     /// What time it is this instant, for what has to be measured more finely than in turns.

@@ -220,7 +220,7 @@ impl Side {
         self.known.local_in = self.known.local_in | news.local_in;
         self.known.local_out = self.known.local_out | news.local_out;
         let turn = Turn { gates: self.known, now, budget };
-        let report = self.session.advance(&mut self.stdin, &mut self.stdout, turn);
+        let report = self.session.advance(&mut self.stdin, &mut self.stdout, turn, None);
         self.known.net = self.known.net.without(report.net);
         self.known.local_in = self.known.local_in.without(report.local_in);
         self.known.local_out = self.known.local_out.without(report.local_out);

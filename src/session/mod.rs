@@ -10,6 +10,7 @@ mod outcome;
 mod phase;
 mod policy;
 mod relay;
+mod tap;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use negotiate::{Negotiation, Step};
 pub use outcome::{End, Outcome};
 pub use phase::Kind;
 pub use policy::{Filters, LocalEof, PeerEof, Policy, Ways};
+pub use tap::{Close, Tap, Way};
 
 use crate::flow::Ends;
 use crate::mistakes::{Mistake, made};
@@ -26,6 +28,7 @@ use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
 use crate::reactor::Readiness;
 use phase::Phase;
 use relay::Relay;
+use tap::while_seen;
 
 // anchor: turn
 /// What a session is told when it is advanced.
@@ -132,12 +135,13 @@ impl<W: Wire> Session<W> {
         }
     }
 
-    /// Does what can be done now without waiting.
+    /// Does what can be done now without waiting; `tap` looks on while bytes are relayed.
     pub fn advance(
         &mut self,
         local_in: &mut dyn ByteSource,
         local_out: &mut dyn ByteSink,
         turn: Turn,
+        mut tap: Option<&mut dyn Tap>,
     ) -> Report {
         let mut report = Report::default();
         if let Phase::Negotiating(negotiation) = &mut self.phase {
@@ -147,13 +151,15 @@ impl<W: Wire> Session<W> {
             return report;
         }
         if let Phase::Relaying(relay) = &mut self.phase {
-            let wire = &mut self.wire;
-            if let Some(end) = relay.advance(wire, local_in, local_out, turn, &mut report) {
+            let end = while_seen(&mut self.wire, tap.as_deref_mut(), |wire| {
+                relay.advance(wire, local_in, local_out, turn, &mut report)
+            });
+            if let Some(end) = end {
                 self.leave_relay(end, turn.now, &mut report);
             }
         }
         if let Phase::Lingering { .. } = &self.phase {
-            self.linger(turn, &mut report);
+            self.linger(turn, tap, &mut report);
         }
         report
     }
@@ -210,14 +216,16 @@ impl<W: Wire> Session<W> {
         }
     }
 
-    fn linger(&mut self, turn: Turn, report: &mut Report) {
+    fn linger(&mut self, turn: Turn, mut tap: Option<&mut dyn Tap>, report: &mut Report) {
         let Phase::Lingering { until, outcome } = &mut self.phase else { return };
         let mut patience = turn.now < *until;
         report.deadline = Some(*until);
         let mut scrap = [0; SCRAP];
         let mut left = turn.budget;
         while patience && turn.gates.net.intersects(Readiness::READ) {
-            match self.wire.try_read(&mut scrap) {
+            let read =
+                while_seen(&mut self.wire, tap.as_deref_mut(), |wire| wire.try_read(&mut scrap));
+            match read {
                 Ok(Attempt::Moved(n)) if n < left => left -= n,
                 Ok(Attempt::Moved(_)) => {
                     report.again = true;

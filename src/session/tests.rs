@@ -119,7 +119,7 @@ impl Bench {
         let all = READY | Readiness::WRITABLE;
         let gates = Gates { net: all | self.hints, local_in: all, local_out: all };
         let turn = Turn { gates, now: self.now, budget: 1 << 20 };
-        self.session.advance(&mut self.stdin, &mut self.stdout, turn)
+        self.session.advance(&mut self.stdin, &mut self.stdout, turn, None)
     }
 
     #[track_caller]
@@ -355,7 +355,7 @@ fn a_session_without_stdin_ends_with_the_peer() {
     session.wire_mut().sends.push_back(Said::Eof);
     let gates = Gates { net: READY, local_in: READY, local_out: READY };
     let turn = Turn { gates, now: epoch(), budget: 1 };
-    let report = session.advance(&mut Ended, &mut Script::new([]), turn);
+    let report = session.advance(&mut Ended, &mut Script::new([]), turn, None);
     assert!(report.ended.expect("over").is_clean());
 }
 

@@ -5,6 +5,7 @@
 //! forgotten.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, SocketAddrAny};
@@ -55,6 +56,12 @@ struct Peer {
     heard: u64,
     /// Since when it takes nothing.
     blocked_since: Option<Instant>,
+}
+
+impl Peer {
+    fn ip(&self) -> Option<SocketAddr> {
+        Address::from(Some(self.address.clone())).as_ip()
+    }
 }
 
 impl Crowd {
@@ -121,6 +128,10 @@ impl Crowd {
                 heard.map(|(which, _)| which)
             }
         }
+    }
+
+    fn heard_last(&self) -> Option<&Peer> {
+        self.peers.iter().max_by_key(|peer| peer.heard)
     }
 }
 
@@ -238,6 +249,20 @@ impl Wire for Crowd {
         if self.served == 0 {
             let memory = self.memory;
             self.peers.retain(|peer| now < peer.heard_at + memory);
+        }
+    }
+
+    fn heard_from(&self) -> Option<SocketAddr> {
+        self.heard_last()?.ip()
+    }
+
+    /// Whoever could not be served has been forgotten, so those who are left have it.
+    fn given_to(&self) -> Vec<SocketAddr> {
+        match self.reply {
+            Reply::Nobody => Vec::new(),
+            Reply::All => self.peers.iter().filter_map(Peer::ip).collect(),
+            Reply::First => self.peers.first().and_then(Peer::ip).into_iter().collect(),
+            Reply::Last => self.heard_last().and_then(Peer::ip).into_iter().collect(),
         }
     }
 }

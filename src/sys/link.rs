@@ -1,6 +1,7 @@
 //! What a session talks through: one peer, or a crowd of them. Both are a wire to it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::crowd::Crowd;
@@ -137,6 +138,20 @@ impl Wire for Link {
         match self {
             Self::Peer(socket) => socket.begin_turn(now),
             Self::Crowd(crowd) => crowd.begin_turn(now),
+        }
+    }
+
+    fn heard_from(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Peer(_) => None,
+            Self::Crowd(crowd) => crowd.heard_from(),
+        }
+    }
+
+    fn given_to(&self) -> Vec<SocketAddr> {
+        match self {
+            Self::Peer(_) => Vec::new(),
+            Self::Crowd(crowd) => crowd.given_to(),
         }
     }
 }

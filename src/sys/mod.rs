@@ -7,6 +7,7 @@ pub mod address;
 pub mod announce;
 mod calls;
 pub mod crowd;
+pub mod dump_file;
 pub mod inherit;
 pub mod knock;
 pub mod link;

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::netdevice::name_to_index;
-use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
-use rustix::net::{RecvFlags, SocketAddrAny, getpeername, getsockname};
+use rustix::net::sockopt::{
+    set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, socket_type,
+};
+use rustix::net::{RecvFlags, SocketAddrAny, SocketType, getpeername, getsockname};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Type};
 
 use super::address::Address;
@@ -342,6 +344,27 @@ impl From<io::Error> for ListenError {
 /// getsockname(2).
 pub fn local_address(socket: &Polled) -> io::Result<Address> {
     Ok(Address::from(Some(getsockname(socket)?)))
+}
+
+/// Both ends of a socket, as it knows them.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// Where it is bound.
+    pub here: Address,
+    /// Where it is connected to, if it is.
+    pub there: Address,
+    /// It carries datagrams.
+    pub datagrams: bool,
+}
+
+/// Both ends of a socket, as far as there is anything to know.
+#[must_use]
+pub fn ends(socket: &Polled) -> Ends {
+    Ends {
+        here: Address::from(getsockname(socket).ok()),
+        there: Address::from(getpeername(socket).ok().flatten()),
+        datagrams: socket_type(socket).is_ok_and(|kind| kind == SocketType::DGRAM),
+    }
 }
 
 /// Takes a connection off a listener.

@@ -157,6 +157,26 @@ impl Output {
         Standard::new(stderr(), OFlags::WRONLY).map(Self)
     }
 
+    /// Takes a description of our own, which has `O_NONBLOCK` and is no socket.
+    ///
+    /// # Errors
+    /// fstat(2).
+    pub fn own(fd: OwnedFd) -> io::Result<Self> {
+        let file_type = FileType::from_raw_mode(fstat(&fd)?.st_mode);
+        let kind = match file_type {
+            FileType::Fifo => Kind::Pipe,
+            FileType::CharacterDevice if isatty(&fd) => Kind::Terminal,
+            _ => Kind::Other,
+        };
+        let channel = match file_type {
+            FileType::Fifo | FileType::CharacterDevice => {
+                Channel::Polled(Polled::new(fd), Manners::Own)
+            }
+            _ => Channel::Ready(fd),
+        };
+        Ok(Self(Standard { kind, channel }))
+    }
+
     /// Somebody may be looking.
     #[must_use]
     pub fn is_terminal(&self) -> bool {

@@ -320,7 +320,7 @@ impl Probe {
         let Moment { ready, now, orders } = moment;
         let gates = Gates { net: ready, local_in: Readiness::NONE, local_out: Readiness::NONE };
         let turn = Turn { gates, now, budget: 0 };
-        let report = session.advance(&mut Input::none(), &mut Output::discard(), turn);
+        let report = session.advance(&mut Input::none(), &mut Output::discard(), turn, None);
         if report.negotiated {
             return self.open(session.into_wire(), now, orders);
         }

@@ -12,7 +12,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use super::*;
-use crate::app::{Announce, Connect, Destination, Keep, Purpose, Route, Sharing};
+use crate::app::{Announce, Connect, Destination, Keep, Purpose, Route, Sharing, Taps};
 use crate::cli::password::Secret;
 use crate::cli::{Request, parse_with};
 use crate::session::{Filters, LocalEof, PeerEof, Policy, Ways};
@@ -129,6 +129,7 @@ fn client_defaults() {
         options: Options::default(),
         policy: Policy { peer_eof: PeerEof::AsStdin, ..Policy::plain() },
         verbose: false,
+        taps: Taps::default(),
     };
     assert_eq!(plan("localhost 4004"), Plan { voices: Voices::default(), job });
 }

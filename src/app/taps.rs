@@ -1,0 +1,302 @@
+//! Dumps and digests of what sessions relay: all of them share the files, each has its own account.
+//!
+//! ```text
+//!   session ──▶ Onlooker ──▶ format (proto) ──▶ Outlet ──▶ file, FIFO, stderr
+//!   what went over the wire    bytes to bytes      what waits for its reader
+//! ```
+//! Owns: the files, which are opened before anything is connected; what becomes of one that takes no
+//! more. Must not know: how a session works, how a format looks.
+//!
+//! Invariant: nothing that happens to a dump changes a session or the exit status. A dump that cannot be
+//! written ends with one line on stderr. A reader that is slow is not waited for: what it does not take
+//! is kept up to [`MOST_WAITING`], and then its dump ends too.
+
+mod account;
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use super::job::{Digest, DumpFormat, DumpTo, Job, Mode, Stamps};
+use super::outlet::Outlet;
+use super::{Alarm, Loop, Owner};
+use crate::error::{Error, escape, reason};
+use crate::proto::packets::Roll;
+use crate::proto::pcapng::{self, Direction};
+use crate::proto::{Stamp, hexdump};
+use crate::reactor::TimerId;
+use crate::session::{Close, End, Tap, Way};
+use crate::sys::address::Address;
+use crate::sys::dump_file::{self, Identity};
+use crate::sys::link::Link;
+use crate::sys::stdio::Output;
+pub(super) use account::Watch;
+
+/// Whether this build can look at all. Where it cannot, the compiler leaves out what is behind it.
+pub(super) const SEE: bool = cfg!(feature = "see");
+
+/// Everything that looks on.
+#[derive(Debug)]
+pub(super) struct Taps {
+    dumps: Vec<Dump>,
+    stamps: Stamps,
+    digest: Option<Digest>,
+    /// Who begins the connections.
+    initiative: Direction,
+    /// The same moment by both clocks.
+    started: Instant,
+    started_epoch: u64,
+    /// Sessions so far: tells those without addresses apart.
+    sessions: u16,
+    news: VecDeque<String>,
+    patience: Option<TimerId>,
+}
+
+#[derive(Debug)]
+struct Dump {
+    name: String,
+    format: DumpFormat,
+    /// `None`: it has ended.
+    outlet: Option<Outlet>,
+}
+
+/// Looks at one session during one turn.
+#[derive(Debug)]
+pub(super) struct Onlooker<'a> {
+    taps: &'a mut Taps,
+    watch: &'a mut Watch,
+    stamp: Stamp,
+}
+
+impl Taps {
+    /// Opens what the job wants to be written; `None` if that is nothing.
+    ///
+    /// # Errors
+    /// A file cannot be opened, or is wanted twice.
+    pub(super) fn open(reactor: &mut Loop, job: &Job) -> Result<Option<Box<Self>>, Error> {
+        let wanted = &job.taps;
+        if !SEE || (wanted.dumps.is_empty() && wanted.digest.is_none()) {
+            return Ok(None);
+        }
+        let mut dumps: Vec<Dump> = Vec::new();
+        let mut taken: Vec<Option<Identity>> = Vec::new();
+        for dump in &wanted.dumps {
+            let (name, output, identity) = open(&dump.to)?;
+            if identity.is_some() && taken.contains(&identity) {
+                return Err(Error::message(format!("cannot write two dumps to {name}")));
+            }
+            taken.push(identity);
+            let outlet = Outlet::open(reactor, output, Owner::Dump);
+            let mut outlet = outlet.map_err(Error::doing(name.clone()))?;
+            if dump.format == DumpFormat::Packets {
+                pcapng::begin(outlet.end());
+            }
+            dumps.push(Dump { name, format: dump.format, outlet: Some(outlet) });
+        }
+        let since_1970 = reactor.time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut taps = Box::new(Self {
+            dumps,
+            stamps: wanted.stamps,
+            digest: wanted.digest,
+            initiative: match job.mode {
+                Mode::Listen(_) => Direction::Inbound,
+                Mode::Connect(_) | Mode::Scan(_) => Direction::Outbound,
+            },
+            started: reactor.now(),
+            started_epoch: micros(since_1970),
+            sessions: 0,
+            news: VecDeque::new(),
+            patience: None,
+        });
+        taps.flush(reactor);
+        Ok(Some(taps))
+    }
+
+    /// Begins to look at a session whose wire leads to its peer.
+    pub(super) fn begin(&mut self, link: &mut Link, peer: &Address, now: Instant) -> Box<Watch> {
+        self.sessions = self.sessions.wrapping_add(1);
+        let records = self.dumps.iter().any(|dump| dump.format == DumpFormat::Packets);
+        let socket = records.then(|| link.polled());
+        let mut watch = Watch::new(peer, self.digest, socket.as_deref(), self.sessions);
+        let (stamp, initiative) = (self.stamp(now), self.initiative);
+        if let Some(conversation) = &mut watch.conversation {
+            self.record(stamp, |roll| conversation.begin(roll, initiative));
+        }
+        Box::new(watch)
+    }
+
+    /// A session is over.
+    pub(super) fn end(&mut self, mut watch: Watch, end: &End, now: Instant) {
+        let stamp = self.stamp(now);
+        if let Some(conversation) = &mut watch.conversation {
+            self.record(stamp, |roll| match end {
+                End::PeerFailed(_) => conversation.reset(roll, Direction::Inbound),
+                End::Complete
+                | End::Denied(_)
+                | End::ProxyReconnects(_)
+                | End::Idle
+                | End::QuitTimer
+                | End::HeldOthersBack
+                | End::InputFailed(_)
+                | End::OutputFailed(_)
+                | End::ReaderGone => conversation.end(roll, Direction::Outbound),
+            });
+        }
+        self.news.extend(watch.digests());
+    }
+
+    /// What is to be told on stderr; each is handed out once.
+    pub(super) fn next_news(&mut self) -> Option<String> {
+        self.news.pop_front()
+    }
+
+    /// Writes what the dumps take now.
+    pub(super) fn flush(&mut self, reactor: &mut Loop) {
+        for dump in &mut self.dumps {
+            let Some(outlet) = &mut dump.outlet else { continue };
+            let why = match outlet.flush(reactor) {
+                Err(error) => reason(&error),
+                Ok(()) if outlet.len() > MOST_WAITING => TOO_SLOW.to_owned(),
+                Ok(()) => continue,
+            };
+            self.news.extend(dump.give_up(reactor, &why));
+        }
+    }
+
+    /// Nothing waits for a reader. If something does, it has until the alarm to be taken.
+    pub(super) fn are_written(&mut self, reactor: &mut Loop) -> bool {
+        let waits = |dump: &Dump| dump.outlet.as_ref().is_some_and(|outlet| !outlet.is_empty());
+        let waits = self.dumps.iter().any(waits);
+        if waits && self.patience.is_none() {
+            self.patience = Some(reactor.set_timer(reactor.now() + PATIENCE, Alarm::Dumps));
+        }
+        !waits
+    }
+
+    /// What waits will not be waited for any more.
+    pub(super) fn give_up(&mut self, reactor: &mut Loop) {
+        for dump in &mut self.dumps {
+            if dump.outlet.as_ref().is_some_and(|outlet| !outlet.is_empty()) {
+                self.news.extend(dump.give_up(reactor, TOO_SLOW));
+            }
+        }
+    }
+
+    fn stamp(&self, now: Instant) -> Stamp {
+        let elapsed = micros(now.saturating_duration_since(self.started));
+        Stamp { elapsed, epoch: self.started_epoch.saturating_add(elapsed) }
+    }
+
+    /// Appends packets to what is recorded, wherever that is.
+    fn record(&mut self, stamp: Stamp, mut make: impl FnMut(&mut Roll<'_>)) {
+        for dump in &mut self.dumps {
+            if let (DumpFormat::Packets, Some(outlet)) = (dump.format, &mut dump.outlet) {
+                make(&mut Roll { out: outlet.end(), epoch: stamp.epoch });
+            }
+        }
+    }
+}
+
+impl Dump {
+    /// Ends it; what is to be said about that.
+    fn give_up(&mut self, reactor: &mut Loop, why: &str) -> Option<String> {
+        self.outlet.take()?.close(reactor);
+        Some(format!("{}: {why}; the dump ends here", self.name))
+    }
+}
+
+impl<'a> Onlooker<'a> {
+    /// Somebody to look at a session, if anybody is to.
+    pub(super) fn of(
+        taps: Option<&'a mut Taps>,
+        watch: Option<&'a mut Watch>,
+        now: Instant,
+    ) -> Option<Self> {
+        let (true, Some(taps), Some(watch)) = (SEE, taps, watch) else { return None };
+        let stamp = taps.stamp(now);
+        Some(Self { taps, watch, stamp })
+    }
+}
+
+impl Tap for Onlooker<'_> {
+    fn saw(&mut self, way: Way, bytes: &[u8], peers: &[SocketAddr]) {
+        self.watch.count(way, bytes);
+        for dump in &mut self.taps.dumps {
+            let Some(outlet) = &mut dump.outlet else { continue };
+            let out = outlet.end();
+            let is_text = matches!(dump.format, DumpFormat::Traditional | DumpFormat::Ncat);
+            if is_text && self.taps.stamps == Stamps::Each {
+                out.extend([mark(way), b' ']);
+                self.stamp.write(out);
+                let peer = self.watch.name(peers);
+                // A vector takes everything.
+                let _ = writeln!(out, " {peer}");
+            }
+            match dump.format {
+                DumpFormat::Traditional => {
+                    hexdump::traditional(out, mark(way), self.watch.offset(way), bytes);
+                }
+                DumpFormat::Ncat => hexdump::ncat(out, bytes),
+                DumpFormat::Raw => out.extend_from_slice(bytes),
+                DumpFormat::Packets => {
+                    let roll = &mut Roll { out, epoch: self.stamp.epoch };
+                    self.watch.record(roll, direction(way), bytes, peers);
+                }
+            }
+        }
+    }
+
+    fn saw_end(&mut self, way: Way, close: Close) {
+        if let Some(conversation) = &mut self.watch.conversation {
+            self.taps.record(self.stamp, |roll| match close {
+                Close::Orderly => conversation.end(roll, direction(way)),
+                Close::Broken => conversation.reset(roll, direction(way)),
+            });
+        }
+    }
+}
+
+fn open(to: &DumpTo) -> Result<(String, Output, Option<Identity>), Error> {
+    let (name, opened) = match to {
+        DumpTo::Stderr => ("stderr".to_owned(), Output::stderr().map(|output| (output, None))),
+        DumpTo::File(path, existing) => {
+            (escape(&path.to_string_lossy()), dump_file::create(path, *existing))
+        }
+    };
+    match opened {
+        Ok((output, identity)) => Ok((name, output, identity)),
+        // "No such device or address" is what open(2) has to say about that.
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+            Err(Error::message(format!("{name}: nobody reads from it")))
+        }
+        Err(error) => Err(Error::Io(name, error)),
+    }
+}
+
+fn mark(way: Way) -> u8 {
+    match way {
+        Way::Sent => b'>',
+        Way::Received => b'<',
+    }
+}
+
+fn direction(way: Way) -> Direction {
+    match way {
+        Way::Sent => Direction::Outbound,
+        Way::Received => Direction::Inbound,
+    }
+}
+
+/// Enough for half a million years.
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Bytes of a dump that wait at most for a reader that is slow.
+const MOST_WAITING: usize = 1024 * 1024;
+
+/// How long the program waits at its end for what a reader has not taken.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const TOO_SLOW: &str = "its reader is too slow";

@@ -1,0 +1,68 @@
+//! What is written about the bytes that go over the wire: dumps, and digests.
+
+use super::words::Words;
+use crate::app::{Digest, Dump, DumpFormat, DumpTo, Stamps, Taps};
+use crate::cli::{args, quoted};
+use crate::error::Error;
+use crate::sys::dump_file::Existing;
+
+pub(super) fn read(words: Words<'_>) -> Result<Taps, Error> {
+    // A build that cannot look has no such words either.
+    if !cfg!(feature = "see") {
+        return Ok(Taps::default());
+    }
+    // Nothing is relayed there.
+    for id in WATCHING.into_iter().filter(|id| words.has(id)) {
+        for other in [args::ZERO, args::PASS_FD] {
+            if words.has(other) {
+                let (one, other) = (args::spelled(other), args::spelled(id));
+                return Err(Error::message(format!("cannot use {one} and {other}")));
+            }
+        }
+    }
+    let existing =
+        if words.has(args::APPEND_OUTPUT) { Existing::Kept } else { Existing::Overwritten };
+    let dumps: Vec<Dump> = FORMATS
+        .into_iter()
+        .filter_map(|(id, format)| {
+            let file = words.raw(id)?;
+            let is_text = matches!(format, DumpFormat::Traditional | DumpFormat::Ncat);
+            let to = if is_text && file == "-" {
+                DumpTo::Stderr
+            } else {
+                DumpTo::File(file.into(), existing)
+            };
+            Some(Dump { format, to })
+        })
+        .collect();
+    if words.has(args::APPEND_OUTPUT) && dumps.is_empty() {
+        return Err(Error::message(
+            "must use -o, --hex-dump, --output or --record with --append-output",
+        ));
+    }
+    let has_text = words.has(args::DUMP) || words.has(args::HEX_DUMP);
+    if words.has(args::TIMESTAMPS) && !has_text {
+        return Err(Error::message("must use -o or --hex-dump with --timestamps"));
+    }
+    let stamps = if words.has(args::TIMESTAMPS) { Stamps::Each } else { Stamps::None };
+    let digest = match words.raw(args::DIGEST) {
+        None => None,
+        Some(name) if name.eq_ignore_ascii_case("sha256") => Some(Digest::Sha256),
+        Some(name) => {
+            let name = quoted(&name.to_string_lossy());
+            return Err(Error::message(format!(
+                "unknown digest: {name} (sha256 is the one there is)"
+            )));
+        }
+    };
+    Ok(Taps { dumps, stamps, digest })
+}
+
+const FORMATS: [(&str, DumpFormat); 4] = [
+    (args::DUMP, DumpFormat::Traditional),
+    (args::HEX_DUMP, DumpFormat::Ncat),
+    (args::OUTPUT, DumpFormat::Raw),
+    (args::RECORD, DumpFormat::Packets),
+];
+
+const WATCHING: [&str; 5] = [args::DUMP, args::HEX_DUMP, args::OUTPUT, args::RECORD, args::DIGEST];

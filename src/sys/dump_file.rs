@@ -1,0 +1,88 @@
+//! Files that the program writes beside its work, opened when it starts.
+//!
+//! Must not know: what is written there.
+
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+
+use super::stdio::Output;
+
+/// What becomes of what a file holds already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is lost.
+    Overwritten,
+    /// It stays, and more is written behind it.
+    Kept,
+}
+
+/// A file among all files: device and inode.
+pub type Identity = (u64, u64);
+
+/// Opens a file for writing, as a shell's `>` or `>>` does: it is made where there is none, with the mode
+/// that the umask leaves of 0666, and a symbolic link leads to what it names. A FIFO, a terminal or a
+/// device is never waited for. Of a regular file it also says which one it is.
+///
+/// # Errors
+/// open(2); of a FIFO that nobody reads, `ENXIO`.
+pub fn create(path: &Path, existing: Existing) -> io::Result<(Output, Option<Identity>)> {
+    let kept = match existing {
+        Existing::Overwritten => OFlags::TRUNC,
+        Existing::Kept => OFlags::APPEND,
+    };
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | kept;
+    let fd = open(path, flags | OFlags::NONBLOCK, Mode::from_raw_mode(0o666))?;
+    let stat = fstat(&fd)?;
+    let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    // Both are narrower on some machines.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    let identity = is_regular.then_some((stat.st_dev as u64, stat.st_ino as u64));
+    Ok((Output::own(fd)?, identity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nonblock::{Attempt, ByteSink};
+    use rustix::fs::{CWD, mknodat};
+    use std::fs;
+
+    #[test]
+    fn what_a_file_holds_is_lost_or_kept() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("dump");
+        for (existing, holds) in
+            [(Existing::Kept, "x"), (Existing::Kept, "xx"), (Existing::Overwritten, "x")]
+        {
+            let (mut file, identity) = create(&path, existing).expect("opened");
+            assert!(identity.is_some());
+            assert_eq!(file.try_write(b"x").expect("written"), Attempt::Moved(1));
+            assert_eq!(fs::read_to_string(&path).expect("read"), holds);
+        }
+    }
+
+    #[test]
+    fn a_link_leads_to_its_file_and_a_fifo_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (path, link) = (folder.path().join("dump"), folder.path().join("link"));
+        std::os::unix::fs::symlink(&path, &link).expect("linked");
+        let (_, through) = create(&link, Existing::Overwritten).expect("opened");
+        let (_, itself) = create(&path, Existing::Kept).expect("opened");
+        assert_eq!(through, itself);
+
+        let fifo = folder.path().join("fifo");
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).expect("made");
+        let error = create(&fifo, Existing::Overwritten).expect_err("nobody reads");
+        assert_eq!(error.raw_os_error(), Some(libc::ENXIO));
+        let reader = open(&fifo, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).expect("read");
+        let (mut file, identity) = create(&fifo, Existing::Overwritten).expect("opened");
+        assert_eq!(identity, None);
+        let much = vec![0; 1 << 20];
+        while let Attempt::Moved(_) = file.try_write(&much).expect("written") {}
+        drop(reader);
+        let error = file.try_write(&much).expect_err("the reader has left");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+}
