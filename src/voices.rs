@@ -60,7 +60,7 @@ mod speaking {
     use super::Voices;
     use crate::error::{Error, escape, reason};
     use crate::explain::{self, USUAL_WIDTH, layout};
-    use crate::sys::stdio::{columns_of_stderr, is_terminal_stderr, write_stderr};
+    use crate::sys::stdio::{stderr_columns, stderr_is_terminal, write_stderr};
     use crate::trace::{Topic, elapsed, timeline};
 
     pub(super) fn start(voices: &Voices) -> Result<(), Error> {
@@ -124,7 +124,7 @@ mod speaking {
     impl Paint {
         fn line(self, out: &mut dyn Write, record: &Record<'_>, is_traced: bool) -> io::Result<()> {
             if record.target() == explain::TARGET {
-                let width = columns_of_stderr().unwrap_or(USUAL_WIDTH).min(MOST_COLUMNS);
+                let width = stderr_columns().unwrap_or(USUAL_WIDTH).min(MOST_COLUMNS);
                 let text = layout(&record.args().to_string(), width, self.colour);
                 return out.write_all(text.as_bytes());
             }
@@ -144,7 +144,7 @@ mod speaking {
     fn is_coloured() -> bool {
         let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = env::var_os("TERM").is_none_or(|term| term == OsStr::new("dumb"));
-        is_terminal_stderr() && !is_set("NO_COLOR") && !is_dumb
+        stderr_is_terminal() && !is_set("NO_COLOR") && !is_dumb
     }
 
     /// stderr, which is not waited for: lines that find no room are counted, and the count is told once

@@ -23,7 +23,7 @@ _nc() {
 
     case "${cmd}" in
         nc)
-            opts="-4 -6 -n -s -p -r -u -U -Z -x -X -P -l -k -z -N -q -d -w -W -C -t -i -F -b -D -I -O -M -m -T -S -V -v -h --ipv4 --ipv6 --nodns --source --source-port --random --udp --unixsock --seqpacket --vsock --mptcp --dccp --proxy --proxy-type --proxy-auth --proxy-auth-file --proxy-dns --listen --keep-open --max-conns --exclusive --fd --port-file --ready-fd --zero --max-parallelism --rate --probe --banner --json --wait-until-open --every --scan-exit --shutdown --quit-after --no-shutdown --no-stdin --recv-limit --exit-on-close --half-close --send-only --recv-only --crlf --telnet --interval --pass-fd --broadcast --udp-reply --udp-size --udp-line --join --no-loop --so-debug --recv-buffer --send-buffer --ttl --min-ttl --tos --tcp-md5 --tcp-md5-file --keepalive --nodelay --interface --mark --tcp-fastopen --user-timeout --congestion --verbose --help --version"
+            opts="-4 -6 -n -s -p -r -u -U -Z -x -X -P -l -k -z -N -q -d -w -W -C -t -i -F -b -D -I -O -M -m -T -S -V -o -v -h --ipv4 --ipv6 --nodns --source --source-port --random --udp --unixsock --seqpacket --vsock --mptcp --dccp --proxy --proxy-type --proxy-auth --proxy-auth-file --proxy-dns --listen --keep-open --max-conns --exclusive --fd --port-file --ready-fd --zero --max-parallelism --rate --probe --banner --json --wait-until-open --every --scan-exit --shutdown --quit-after --no-shutdown --no-stdin --recv-limit --exit-on-close --half-close --send-only --recv-only --crlf --telnet --interval --pass-fd --limit-rate --sanitize --broadcast --udp-reply --udp-size --udp-line --join --no-loop --so-debug --recv-buffer --send-buffer --ttl --min-ttl --tos --tcp-md5 --tcp-md5-file --keepalive --nodelay --interface --mark --tcp-fastopen --user-timeout --congestion --progress --no-progress --stats --digest --hex-dump --output --append-output --timestamps --record --trace --trace-json --explain --sandbox --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -234,6 +234,13 @@ _nc() {
                     fi
                     return 0
                     ;;
+                --limit-rate)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --udp-reply)
                     COMPREPLY=($(compgen -W "last first all" -- "${cur}"))
                     return 0
@@ -373,6 +380,109 @@ _nc() {
                     return 0
                     ;;
                 --congestion)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --stats)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --digest)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -o)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --hex-dump)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --record)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --trace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --trace-json)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sandbox)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

@@ -34,6 +34,7 @@ complete -c nc -l quit-after -d 'At the end of stdin, send the peer an end of fi
 complete -c nc -s w -d 'Give up connecting after TIME, and quit when nothing was relayed for TIME' -r -f
 complete -c nc -s W -l recv-limit -d 'Quit after N reads from the peer' -r -f
 complete -c nc -s i -l interval -d 'Wait for TIME after each line sent, and between ports' -r -f
+complete -c nc -l limit-rate -d 'Relay at most RATE bytes a second each way (500k, 5M)' -r -f
 complete -c nc -l udp-reply -d 'With -luk, send stdin to the peer heard last (the default), first, or to all' -r -f -a "last\t''
 first\t''
 all\t''"
@@ -51,6 +52,15 @@ complete -c nc -l interface -d 'Use this network interface only' -r -f
 complete -c nc -l mark -d 'Mark packets for routing and filters' -r -f
 complete -c nc -l user-timeout -d 'Give the peer up when it acknowledges nothing for TIME' -r -f
 complete -c nc -l congestion -d 'Congestion control algorithm' -r -f
+complete -c nc -l stats -d 'At the end of each connection, say on stderr what went through it, as text or json; SIGUSR1: now' -r -f
+complete -c nc -l digest -d 'At the end of each connection, say what its bytes hash to, each way; NAME is sha256' -r -f
+complete -c nc -s o -d 'Write what is sent and received to FILE, in hex' -r -F
+complete -c nc -l hex-dump -d 'As -o, in the form of ncat; -: to stderr' -r -F
+complete -c nc -l output -d 'Write what is sent and received to FILE, as it is' -r -F
+complete -c nc -l record -d 'Write packets to FILE, in pcapng for Wireshark' -r -F
+complete -c nc -l trace -d 'Print the event loop as it turns: loop, io, state or all (the default)' -r -f
+complete -c nc -l trace-json -d 'Write it to FILE as a timeline (Perfetto)' -r -F
+complete -c nc -l sandbox -d 'Once set up, be able to open, connect to and run no more than needed: auto (the default), strict or off' -r -f
 complete -c nc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c nc -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c nc -s n -l nodns -d 'Hosts are given as numbers: look no name up, print none'
@@ -76,6 +86,7 @@ complete -c nc -l recv-only -d 'Do not read stdin, as -d'
 complete -c nc -s C -l crlf -d 'Send each LF as CR LF'
 complete -c nc -s t -l telnet -d 'Answer telnet negotiation, and keep it from stdout'
 complete -c nc -s F -l pass-fd -d 'Pass the connected socket over stdout, and quit'
+complete -c nc -l sanitize -d 'Show control characters of the peer as escapes where stdout is a terminal'
 complete -c nc -s b -l broadcast -d 'Allow to send to a broadcast address'
 complete -c nc -l udp-line -d 'Send each line as one datagram, as with -C or -i'
 complete -c nc -l no-loop -d 'Do not let this machine hear its own multicasts'
@@ -83,6 +94,11 @@ complete -c nc -s D -l so-debug -d 'Let the kernel debug the socket'
 complete -c nc -s S -l tcp-md5 -d 'Sign with TCP MD5 (RFC 2385); asks for the password'
 complete -c nc -l nodelay -d 'Do not hold small writes back (TCP_NODELAY)'
 complete -c nc -l tcp-fastopen -d 'Use TCP Fast Open'
+complete -c nc -l progress -d 'Show on stderr how far it is (always so where stderr is a terminal and a file is relayed)'
+complete -c nc -l no-progress -d 'Never show it'
+complete -c nc -l append-output -d 'Keep what is in the FILEs'
+complete -c nc -l timestamps -d 'Write the time and the direction to -o and --hex-dump'
+complete -c nc -l explain -d 'Say what each step of the program is for'
 complete -c nc -s v -l verbose -d 'Say what happens, on stderr; twice: say more'
 complete -c nc -s h -d 'Print this help on stderr'
 complete -c nc -l help -d 'Print this help on stdout'

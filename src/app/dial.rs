@@ -19,7 +19,7 @@ use mio::Interest;
 use super::notice::{Console, Notice};
 use super::targets::{Number, Target};
 use super::{Alarm, Loop, Owner};
-use crate::error::Error;
+use crate::error::{Error, escape};
 use crate::explain::{Step, explain, number};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
@@ -106,6 +106,17 @@ impl Dial {
             last_failure: None,
             state: State::Racing,
         }
+    }
+
+    /// Who is called, for whoever asks how far it is.
+    pub(super) fn standing(&self) -> String {
+        let Number { host, port, .. } = &self.number;
+        let port = port.map(|port| format!(" port {port}")).unwrap_or_default();
+        let tried = match (self.started, self.started + self.waiting.len()) {
+            (_, 0 | 1) => String::new(),
+            (started, all) => format!(", {started} of {all} addresses tried"),
+        };
+        format!("connecting to {}{port}{tried}", escape(host))
     }
 
     /// What is dialed.

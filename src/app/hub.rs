@@ -16,6 +16,7 @@ use mio::Interest;
 
 use super::broadcast::{Broadcast, Share};
 use super::local::Local;
+use super::meter::{Account, was_a_session};
 use super::taps::{Onlooker, Taps, Watch};
 use super::{Alarm, Loop, Owner, taps};
 use crate::explain::{explain, number};
@@ -23,10 +24,11 @@ use crate::flow::{Framing, LARGEST_PAYLOAD};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::Attempt;
 use crate::reactor::{Key, Readiness, Slots, SourceId, TimerId};
-use crate::session::{End, Gates, Hops, Outcome, Policy, Report, Session, Tap, Turn};
+use crate::session::{End, Gates, Hops, Moved, Outcome, Policy, Report, Session, Tap, Turn};
 use crate::sys::address::Address;
 use crate::sys::link::Link;
 use crate::sys::net::Transport;
+use crate::sys::stdio::FilePlace;
 use crate::trace::{Event, tell};
 
 /// Sessions with one stdin and one stdout.
@@ -43,6 +45,9 @@ pub(super) struct Hub {
     stdin_error: Option<io::Error>,
     negotiated: bool,
     taps: Option<Box<Taps>>,
+    /// Somebody will ask what a session was.
+    keeps_accounts: bool,
+    began: Instant,
 }
 
 /// How sessions come to stdin.
@@ -61,6 +66,16 @@ pub(super) enum Stdin {
 pub(super) struct Farewell {
     pub(super) peer: Address,
     pub(super) outcome: Outcome,
+    /// Where one is kept, and there was a session.
+    pub(super) account: Option<Box<Account>>,
+}
+
+/// A session that goes on.
+#[derive(Debug)]
+pub(super) struct Standing<'a> {
+    pub(super) peer: &'a Address,
+    pub(super) is_negotiating: bool,
+    pub(super) account: Account,
 }
 
 #[derive(Debug)]
@@ -68,6 +83,8 @@ struct Live {
     session: Session<Link>,
     peer: Address,
     net: SourceId,
+    /// Since when it has led to the peer, in microseconds after the hub's beginning.
+    began: u64,
     timer: Option<TimerId>,
     /// Is in `waiting_for_output`.
     waits_for_output: bool,
@@ -81,7 +98,13 @@ struct Live {
 }
 
 impl Hub {
-    pub(super) fn new(local: Local, policy: Policy, stdin: Stdin) -> Self {
+    pub(super) fn new(
+        local: Local,
+        policy: Policy,
+        stdin: Stdin,
+        keeps_accounts: bool,
+        began: Instant,
+    ) -> Self {
         Self {
             local,
             policy: Rc::new(policy),
@@ -93,7 +116,14 @@ impl Hub {
             stdin_error: None,
             negotiated: false,
             taps: None,
+            keeps_accounts,
+            began,
         }
+    }
+
+    /// In microseconds.
+    fn age(&self, now: Instant) -> u64 {
+        micros(now, self.began)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -102,6 +132,37 @@ impl Hub {
 
     pub(super) fn is_empty(&self) -> bool {
         self.sessions.is_empty()
+    }
+
+    /// What has gone through the sessions that are there.
+    pub(super) fn moved(&self) -> Moved {
+        let mut sum = Moved::default();
+        for (_, live) in self.sessions.iter() {
+            let moved = live.session.moved();
+            sum.sent += moved.sent;
+            sum.received += moved.received;
+        }
+        sum
+    }
+
+    /// How far stdin has been read, if it is a file.
+    pub(super) fn file_place(&self) -> Option<FilePlace> {
+        self.local.input.place()
+    }
+
+    /// A peer may have said something that has not been read.
+    pub(super) fn hears(&self, reactor: &Loop) -> bool {
+        let may_read = |live: &Live| reactor.readiness(live.net).intersects(Readiness::READ);
+        self.sessions.iter().any(|(_, live)| may_read(live))
+    }
+
+    /// The sessions that are there, each looked at when it is its turn.
+    pub(super) fn standings(&self, now: Instant) -> impl Iterator<Item = Standing<'_>> {
+        self.sessions.iter().map(move |(_, live)| Standing {
+            peer: &live.peer,
+            is_negotiating: live.session.is_negotiating(),
+            account: live.account(live.session.moved(), self.age(now)),
+        })
     }
 
     /// Changes how the sessions to come get stdin.
@@ -252,6 +313,7 @@ impl Hub {
             session,
             peer,
             net,
+            began: self.age(now),
             timer: None,
             waits_for_output: false,
             position,
@@ -334,7 +396,10 @@ impl Hub {
         };
         reactor.clear(live.net, report.net);
         reactor.clear(self.local.output_id, report.local_out);
-        self.negotiated |= report.negotiated;
+        if report.negotiated {
+            self.negotiated = true;
+            live.began = micros(now, self.began);
+        }
         if taps::SEE
             && let Some(taps) = &mut self.taps
         {
@@ -494,6 +559,8 @@ impl Hub {
 
     fn remove(&mut self, reactor: &mut Loop, key: Key, outcome: Outcome) {
         let Some(mut live) = self.sessions.remove(key) else { return };
+        let account = (self.keeps_accounts && was_a_session(&outcome.end))
+            .then(|| Box::new(live.account(outcome.moved(), self.age(reactor.now()))));
         // With -p the connection that comes next needs the same port.
         if matches!(outcome.end, End::ProxyReconnects(_)) {
             live.session.wire_mut().forget_on_close();
@@ -511,8 +578,20 @@ impl Hub {
             taps.flush(reactor);
         }
         tell(Event::Noted(&format_args!("{}: {outcome:?}", live.peer)));
-        self.farewells.push_back(Farewell { peer: live.peer, outcome });
+        self.farewells.push_back(Farewell { peer: live.peer, outcome, account });
     }
+}
+
+impl Live {
+    /// `age` is the hub's.
+    fn account(&self, moved: Moved, age: u64) -> Account {
+        let took = Duration::from_micros(age.saturating_sub(self.began));
+        Account::of(self.session.wire(), moved, took)
+    }
+}
+
+fn micros(now: Instant, began: Instant) -> u64 {
+    u64::try_from(now.saturating_duration_since(began).as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Bytes one session may move each way in one turn, where only its other direction, timers and signals wait

@@ -31,6 +31,8 @@ pub struct Job {
     pub verbose: bool,
     /// Who looks on while sessions relay.
     pub taps: Taps,
+    /// What is shown of the bytes that go through.
+    pub meter: Metering,
 }
 
 /// What is written about the bytes of all sessions.
@@ -90,6 +92,37 @@ pub enum Stamps {
 pub enum Digest {
     /// SHA-256, FIPS 180-4.
     Sha256,
+}
+
+/// What is shown of the bytes that go through, on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metering {
+    /// How far it is.
+    pub progress: Progress,
+    /// What each session was, at its end.
+    pub stats: Stats,
+}
+
+/// When it is shown how far the program is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Where stderr is a terminal, and something takes longer than a moment.
+    Automatic,
+    /// In any case (`--progress`).
+    Asked,
+    /// In none (`--no-progress`).
+    Never,
+}
+
+/// What is said of a session when it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stats {
+    /// Nothing.
+    None,
+    /// Lines for people (`--stats`, `-vv`).
+    Text,
+    /// An object for programs (`--stats=json`).
+    Json,
 }
 
 /// What the program can do.

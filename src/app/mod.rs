@@ -11,8 +11,11 @@ mod dial;
 mod hub;
 mod incoming;
 mod job;
+mod json;
+mod line;
 mod listen;
 mod local;
+mod meter;
 mod notice;
 mod outgoing;
 mod outlet;
@@ -21,6 +24,7 @@ mod route;
 mod scan;
 mod taps;
 mod targets;
+mod units;
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -29,15 +33,16 @@ use mio::Interest;
 
 pub use job::{
     Announce, Connect, Destination, Digest, Dump, DumpFormat, DumpTo, Job, Keep, Lines, Listen,
-    Mode, NameLookup, Place, Proxy, ProxyKind, Purpose, Route, Scan, ScanGoal, Sharing, Stamps,
-    Taps, Tell, Vigil,
+    Metering, Mode, NameLookup, Place, Progress, Proxy, ProxyKind, Purpose, Route, Scan, ScanGoal,
+    Sharing, Stamps, Stats, Taps, Tell, Vigil,
 };
 pub use notice::Console;
 
 use accept::Acceptor;
 use broadcast::Broadcast;
-use hub::{Farewell, Hub, Stdin};
+use hub::{Hub, Stdin};
 use local::Local;
+use meter::Meter;
 use ports::Ports;
 use scan::Scan as Scanner;
 use taps::Taps as Watcher;
@@ -50,7 +55,7 @@ use crate::sys::inherit::Kind;
 use crate::sys::net::Transport;
 use crate::sys::polled::Polled;
 use crate::sys::resolve::Lookup;
-use crate::sys::signal::Endings;
+use crate::sys::signal::Signals;
 use crate::sys::unix_path::BoundPath;
 
 /// What a source is for.
@@ -89,6 +94,8 @@ enum Alarm {
     Scan(scan::Alarm),
     /// Readers of dumps have been waited for long enough.
     Dumps,
+    /// How far it is has changed.
+    Progress,
 }
 
 /// As the trace names it.
@@ -121,12 +128,13 @@ impl fmt::Display for Alarm {
             Self::Session(key) => write!(f, "session {key}"),
             Self::Scan(alarm) => write!(f, "scan: {alarm}"),
             Self::Dumps => f.write_str("patience with dumps"),
+            Self::Progress => f.write_str("the progress line"),
         }
     }
 }
 
 /// What delivers signals keeps its descriptor to itself.
-impl Pollable for Endings {
+impl Pollable for Signals {
     fn number(&self) -> Option<RawFd> {
         None
     }
@@ -145,9 +153,10 @@ struct App<'a> {
     purpose: Purpose,
     console: &'a Console,
     record: Record,
-    /// What is left to be taken away at the end, and the signals that must not prevent it.
+    meter: Meter,
+    signals: Option<Signals>,
+    /// What is left to be taken away at the end.
     file: Option<BoundPath>,
-    endings: Option<Endings>,
 }
 
 /// Where sessions come from.
@@ -189,6 +198,8 @@ struct Record {
 /// lost, a listener could not be opened.
 pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
     let mut reactor = Loop::new().map_err(Error::doing("cannot open a poller"))?;
+    // Before there is a file, so that no signal comes between.
+    let signals = hear_signals(job)?;
     let taps = Watcher::open(&mut reactor, job)?;
     match &job.mode {
         Mode::Connect(connect) => {
@@ -196,35 +207,25 @@ pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
             let ports =
                 Ports::new(connect.clone(), job.transport, job.lookup, job.options.clone(), now);
             let origin = Origin::Ports(Box::new(ports));
-            let mut app = App::new(job, console, reactor, Stdin::OfOneOfMany, connect.purpose)?;
+            let stdin = Stdin::OfOneOfMany;
+            let mut app = App::new(job, console, reactor, signals, stdin, connect.purpose)?;
             app.hub.set_taps(taps);
-            let has_file = matches!(connect.to, Destination::Exact { source: Some(_), .. });
-            if has_file || job.transport == Transport::UnixDatagram {
-                app.watch_signals(Some(hold_signals_back()?))?;
-            }
             app.run(origin)
         }
         Mode::Scan(wanted) => {
-            let mut app = App::new(job, console, reactor, Stdin::OfTheLast, Purpose::Look)?;
+            let stdin = Stdin::OfTheLast;
+            let mut app = App::new(job, console, reactor, signals, stdin, Purpose::Look)?;
             let scanner = Scanner::new(job, wanted, console, &mut app.reactor)?;
             app.run(Origin::Scan(Box::new(scanner)))
         }
         Mode::Listen(wanted) => {
-            // Before the file is there, so that no signal comes between.
-            let endings = match &wanted.at {
-                Place::Exact(Address::Unix(_)) => Some(hold_signals_back()?),
-                Place::Exact(_) | Place::Port { .. } | Place::Inherited(_) | Place::Activated => {
-                    None
-                }
-            };
             let opened = listen::open(job, wanted, console)?;
             let stdin = match (wanted.keep, opened.kind) {
                 (Keep::Open { .. }, Kind::Listener(_)) => Stdin::Shared(Broadcast::default()),
                 (Keep::Once | Keep::Open { .. }, _) => Stdin::OfTheLast,
             };
-            let mut app = App::new(job, console, reactor, stdin, Purpose::Relay)?;
+            let mut app = App::new(job, console, reactor, signals, stdin, Purpose::Relay)?;
             app.hub.set_taps(taps);
-            app.watch_signals(endings)?;
             let origin = app.take_in(opened, wanted)?;
             app.run(origin)
         }
@@ -236,9 +237,15 @@ impl<'a> App<'a> {
         job: &Job,
         console: &'a Console,
         mut reactor: Loop,
+        mut signals: Option<Signals>,
         stdin: Stdin,
         purpose: Purpose,
     ) -> Result<Self, Error> {
+        if let Some(signals) = &mut signals {
+            reactor
+                .register(signals, Interest::READABLE, Owner::Signals)
+                .map_err(Error::doing("cannot poll for signals"))?;
+        }
         let local = match purpose {
             Purpose::Relay => Local::open(&mut reactor, job.policy.ways),
             Purpose::PassDescriptor | Purpose::Look => Ok(Local::none(&mut reactor)),
@@ -247,7 +254,8 @@ impl<'a> App<'a> {
         let peer_eof = job.policy.peer_eof.settled(local.input.is_terminal());
         let largest_datagram = job.transport.largest_datagram();
         let policy = Policy { peer_eof, largest_datagram, ..job.policy.clone() };
-        let hub = Hub::new(local, policy, stdin);
+        let meter = Meter::new(job.meter, &local);
+        let hub = Hub::new(local, policy, stdin, meter.wants_accounts(), reactor.now());
         Ok(Self {
             reactor,
             hub,
@@ -257,33 +265,32 @@ impl<'a> App<'a> {
             purpose,
             console,
             record: Record::default(),
+            meter,
+            signals,
             file: None,
-            endings: None,
         })
-    }
-
-    fn watch_signals(&mut self, endings: Option<Endings>) -> Result<(), Error> {
-        self.endings = endings;
-        if let Some(endings) = &mut self.endings {
-            self.reactor
-                .register(endings, Interest::READABLE, Owner::Signals)
-                .map_err(Error::doing("cannot poll for signals"))?;
-        }
-        Ok(())
     }
 
     /// The loop.
     fn run(mut self, origin: Origin) -> Result<(), Error> {
         self.origin = origin;
+        let ran = self.turn_until_over();
+        self.console.erase();
+        ran?;
+        self.record.verdict()
+    }
+
+    fn turn_until_over(&mut self) -> Result<(), Error> {
         self.dial_next_port()?;
         while !self.is_over() {
             self.reactor.turn().map_err(Error::doing("cannot poll"))?;
             while let Some(wake) = self.reactor.next_wake() {
+                self.step_aside();
                 self.dispatch(wake)?;
                 self.settle()?;
             }
         }
-        self.record.verdict()
+        Ok(())
     }
 
     fn is_over(&mut self) -> bool {
@@ -305,11 +312,8 @@ impl<'a> App<'a> {
             Wake::Io(Owner::Listener) | Wake::Timer(Alarm::Accept) => self.accept()?,
             Wake::Io(Owner::Meeting) => self.meet()?,
             Wake::Io(Owner::Attempt(number)) => self.attempt_ready(number)?,
-            Wake::Io(Owner::Signals) => {
-                if let Some(signal) = self.endings.as_mut().and_then(Endings::arrived) {
-                    return Err(Error::Signal(signal));
-                }
-            }
+            Wake::Io(Owner::Signals) => self.heed_signals()?,
+            Wake::Timer(Alarm::Progress) => self.redraw_progress()?,
             Wake::Timer(Alarm::DialNext) => {
                 if let Some(dial) = self.origin.ports().and_then(|ports| ports.dial.as_mut()) {
                     dial.next_is_due(reactor, self.console)?;
@@ -360,10 +364,13 @@ impl<'a> App<'a> {
             self.negotiated()?;
         }
         // One end may bring about others, which come to their turn here too.
-        while let Some(Farewell { peer, outcome }) = self.hub.next_farewell() {
-            if let Some(complaint) = outcome.complaint(&peer) {
+        while let Some(farewell) = self.hub.next_farewell() {
+            let outcome = &farewell.outcome;
+            if let Some(complaint) = outcome.complaint(&farewell.peer) {
                 self.console.complain(&complaint);
             }
+            self.note_end(&farewell);
+            let outcome = farewell.outcome;
             let denied = matches!(outcome.end, End::Denied(_));
             if !outcome.is_clean() && !denied {
                 self.record.failures += 1;
@@ -395,7 +402,9 @@ impl<'a> App<'a> {
         }
         self.end_scan()?;
         self.drop_lost_dial();
-        self.dial_next_port()
+        self.dial_next_port()?;
+        self.follow_progress();
+        Ok(())
     }
 
     fn end_scan(&mut self) -> Result<(), Error> {
@@ -427,8 +436,35 @@ impl<'a> App<'a> {
     }
 }
 
-fn hold_signals_back() -> Result<Endings, Error> {
-    Endings::hold_back().map_err(Error::doing("cannot hold signals back"))
+/// Questions are heard everywhere; what ends the program waits where it has a file to remove, or words to say.
+fn hear_signals(job: &Job) -> Result<Option<Signals>, Error> {
+    let has_file = match &job.mode {
+        Mode::Connect(Connect { to, .. }) => {
+            matches!(to, Destination::Exact { source: Some(_), .. })
+                || job.transport == Transport::UnixDatagram
+        }
+        Mode::Listen(Listen { at, .. }) => matches!(at, Place::Exact(Address::Unix(_))),
+        Mode::Scan(_) => false,
+    };
+    let has_words = meter::IS_BUILT_IN && job.meter.stats != Stats::None;
+    if !has_file && !meter::IS_BUILT_IN {
+        return Ok(None);
+    }
+    let heard = Signals::new().and_then(|signals| {
+        if meter::IS_BUILT_IN {
+            signals.hear_questions()?;
+        }
+        if has_file || has_words {
+            signals.hold_endings_back()?;
+        }
+        Ok(signals)
+    });
+    match heard {
+        Ok(signals) => Ok(Some(signals)),
+        // Where descriptors are that scarce there are better uses for them.
+        Err(_) if !has_file => Ok(None),
+        Err(error) => Err(Error::doing("cannot hold signals back")(error)),
+    }
 }
 
 impl Origin {

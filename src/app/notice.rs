@@ -3,12 +3,14 @@
 //! Scripts read these lines, so each is spelled once, here, and pinned by a test. Nothing that fails
 //! to be printed may harm a session: errors of stderr are ignored.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 
+use super::line::Line;
 use crate::error::{escape, reason};
-use crate::sys::stdio::say_line;
+use crate::sys::stdio::{say_line, stderr_columns};
 
 /// Something worth a line when `-v` is given. Places are worded as `0.0.0.0 4004` or as a path.
 #[derive(Debug)]
@@ -43,13 +45,15 @@ pub(crate) struct Goal<'a> {
 pub struct Console {
     program: String,
     verbose: bool,
+    /// How far it is; other lines take its place, and it comes back below them.
+    progress: Cell<Line>,
 }
 
 impl Console {
     /// A console that names the program and, when `verbose`, also tells what goes well.
     #[must_use]
     pub fn new(program: String, verbose: bool) -> Self {
-        Self { program, verbose }
+        Self { program, verbose, progress: Cell::default() }
     }
 
     /// Tells what happened, if the user wants to know.
@@ -67,7 +71,7 @@ impl Console {
     /// Tells what happened, wanted or not.
     pub(crate) fn print(&self, notice: &Notice<'_>) {
         if let Some(line) = self.line(notice) {
-            say(&line);
+            self.say(&line);
         }
     }
 
@@ -88,7 +92,41 @@ impl Console {
 
     /// Says that something went wrong.
     pub fn complain(&self, what: &dyn fmt::Display) {
-        say(&self.complaint(what));
+        self.say(&self.complaint(what));
+    }
+
+    /// Says something, just as it is.
+    ///
+    /// One line in one write, so that lines of several processes do not mix.
+    pub(crate) fn say(&self, what: &dyn fmt::Display) {
+        say_line(&format!("{}{what}\n", self.without_progress()));
+    }
+
+    /// Draws the progress line, over the one that is there.
+    pub(crate) fn draw(&self, words: String) {
+        let mut line = self.progress.get();
+        say_line(&line.draw(words, stderr_columns()));
+        self.progress.set(line);
+    }
+
+    /// Takes the progress line away.
+    pub(crate) fn erase(&self) {
+        match self.without_progress() {
+            "" => {}
+            erase => say_line(erase),
+        }
+    }
+
+    /// A progress line is on the screen.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.progress.get() == Line::Shown
+    }
+
+    fn without_progress(&self) -> &'static str {
+        let mut line = self.progress.get();
+        let erase = line.erase();
+        self.progress.set(line);
+        erase
     }
 
     /// How [`Console::complain`] words it.
@@ -179,11 +217,6 @@ fn hint(to: &Goal<'_>, error: &io::Error) -> &'static str {
             .parse()
             .is_ok_and(|ip: Ipv6Addr| ip.is_unicast_link_local() || ip.is_multicast());
     if lacks_zone { " (a link-local address needs its interface: ADDRESS%eth0)" } else { "" }
-}
-
-/// One line in one write, so that lines of several processes do not mix.
-fn say(what: &dyn fmt::Display) {
-    say_line(&format!("{what}\n"));
 }
 
 #[cfg(test)]

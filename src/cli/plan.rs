@@ -14,6 +14,7 @@
 
 mod connect;
 mod listen;
+mod meter;
 mod options;
 mod policy;
 mod route;
@@ -57,11 +58,12 @@ impl Plan {
         let mut options = options::read(words)?;
         let proxies = Proxies::read(words, outside)?;
         let taps = taps::read(words)?;
+        let verbose = words.count(args::VERBOSE);
+        let meter = meter::metering(words, verbose)?;
         rules::check(words)?;
 
         let transport = transport(words);
         let services = |name: &str| (outside.services)(name, transport.name());
-        let verbose = words.count(args::VERBOSE);
         let mut mode = if words.has(args::LISTEN) {
             Mode::Listen(listening.listen(words, transport, &limits, &services)?)
         } else if words.has(args::ZERO) && !words.has(args::PASS_FD) {
@@ -85,6 +87,7 @@ impl Plan {
             policy: policy::policy(words, transport, &limits),
             verbose: verbose >= 1,
             taps,
+            meter,
         };
         Ok(Self { voices, job })
     }

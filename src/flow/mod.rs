@@ -54,6 +54,7 @@ pub struct Flow {
     limits: Option<Box<Limits>>,
     /// The last pump left bytes in the source for want of room at the sink, and without a queue between.
     stalled: bool,
+    pieces: u64,
     delivered: u64,
     lost: u64,
 }
@@ -126,6 +127,7 @@ impl Flow {
             transfer,
             limits: None,
             stalled: false,
+            pieces: 0,
             delivered: 0,
             lost: 0,
         }
@@ -165,6 +167,13 @@ impl Flow {
     #[must_use]
     pub fn delivered(&self) -> u64 {
         self.delivered
+    }
+
+    /// Datagrams, where one end has them: those the sink has taken if it wants them, else those that came from
+    /// the source.
+    #[must_use]
+    pub fn pieces(&self) -> u64 {
+        self.pieces
     }
 
     /// Bytes that were taken from the source, or waited in it for nothing but the sink, and will not be
@@ -345,6 +354,7 @@ impl Flow {
                 *budget = budget.saturating_sub(n.max(1));
                 progress.calls += 1;
                 if step == Step::Read {
+                    self.pieces += u64::from(!self.queue.makes_datagrams());
                     self.count_read();
                 }
                 let short = made(Mistake::ShortRead) && n < FIRST;
@@ -352,6 +362,7 @@ impl Flow {
                 ready.source &= !(short || made(Mistake::NoDrain));
             }
             Event::Given(n) => {
+                self.pieces += u64::from(self.queue.makes_datagrams());
                 self.delivered += n as u64;
                 progress.calls += 1;
             }

@@ -58,6 +58,14 @@ impl Queue {
         }
     }
 
+    /// Each write is a datagram.
+    pub(super) fn makes_datagrams(&self) -> bool {
+        match self {
+            Self::Stream { .. } => false,
+            Self::Packets(_) => true,
+        }
+    }
+
     /// No byte held.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 pub use negotiate::{Denial, Hops};
 use negotiate::{Negotiation, Step};
-pub use outcome::{End, Outcome};
+pub use outcome::{Datagrams, End, Moved, Outcome};
 pub use phase::Kind;
 pub use policy::{Filters, LocalEof, PeerEof, Policy, Ways};
 pub use tap::{Close, Tap, Way};
@@ -97,7 +97,12 @@ impl<W: Wire> Session<W> {
         Self { wire, phase: Phase::Negotiating(Box::new(negotiation)), policy }
     }
 
-    /// The connection itself, for whoever registered it.
+    /// The connection itself.
+    pub fn wire(&self) -> &W {
+        &self.wire
+    }
+
+    /// The same, for whoever registered it.
     pub fn wire_mut(&mut self) -> &mut W {
         &mut self.wire
     }
@@ -116,6 +121,23 @@ impl<W: Wire> Session<W> {
             Phase::Relaying(relay) => relay.sent(),
             Phase::Lingering { outcome, .. } => outcome.sent,
             Phase::Negotiating(_) | Phase::Closed => 0,
+        }
+    }
+
+    /// What has gone through so far.
+    pub fn moved(&self) -> Moved {
+        match &self.phase {
+            Phase::Relaying(relay) => relay.moved(),
+            Phase::Lingering { outcome, .. } => outcome.moved(),
+            Phase::Negotiating(_) | Phase::Closed => Moved::default(),
+        }
+    }
+
+    /// Proxies on the way have not let us through yet.
+    pub fn is_negotiating(&self) -> bool {
+        match &self.phase {
+            Phase::Negotiating(_) => true,
+            Phase::Relaying(_) | Phase::Lingering { .. } | Phase::Closed => false,
         }
     }
 

@@ -20,6 +20,28 @@ pub struct Outcome {
     pub unsent: u64,
     /// Bytes read from the peer that stdout did not take.
     pub unwritten: u64,
+    /// The datagrams that carried them, where the connection carries datagrams.
+    pub datagrams: Option<Datagrams>,
+}
+
+/// What has gone through a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes the connection took.
+    pub sent: u64,
+    /// Bytes that reached stdout.
+    pub received: u64,
+    /// The datagrams that carried them, where it carries datagrams.
+    pub datagrams: Option<Datagrams>,
+}
+
+/// Datagrams, or records, each way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Datagrams {
+    /// Those the connection took.
+    pub sent: u64,
+    /// Those that were read from it.
+    pub received: u64,
 }
 
 /// Why a session ended.
@@ -50,7 +72,14 @@ pub enum End {
 impl Outcome {
     /// The end of a session that never carried a byte.
     pub(super) fn of_nothing(end: End) -> Self {
-        Self { end, sent: 0, received: 0, unsent: 0, unwritten: 0 }
+        Self { end, sent: 0, received: 0, unsent: 0, unwritten: 0, datagrams: None }
+    }
+
+    /// What has gone through.
+    #[must_use]
+    pub fn moved(&self) -> Moved {
+        let Self { sent, received, datagrams, .. } = *self;
+        Moved { sent, received, datagrams }
     }
 
     /// Every byte that was read was delivered, and nothing broke.
@@ -97,16 +126,15 @@ impl Outcome {
             return None;
         }
         let what = match &self.end {
-            End::Complete | End::ReaderGone | End::ProxyReconnects(_) => {
-                format!("{peer}: closed")
-            }
-            End::Denied(denial) => denial.to_string(),
-            End::Idle => format!("{peer}: idle timeout"),
-            End::QuitTimer => format!("{peer}: quit timer"),
-            End::HeldOthersBack => format!("{peer}: dropped, it held the others back"),
-            End::PeerFailed(error) => format!("{peer}: {}", reason(error)),
-            End::InputFailed(error) => format!("stdin: {}", reason(error)),
-            End::OutputFailed(error) => format!("stdout: {}", reason(error)),
+            End::Complete
+            | End::ReaderGone
+            | End::ProxyReconnects(_)
+            | End::Idle
+            | End::QuitTimer
+            | End::HeldOthersBack
+            | End::PeerFailed(_) => format!("{peer}: {}", self.end),
+            // Not the peer's doing.
+            End::Denied(_) | End::InputFailed(_) | End::OutputFailed(_) => self.end.to_string(),
         };
         let unsent = match self.unsent {
             0 => String::new(),
@@ -120,6 +148,22 @@ impl Outcome {
     }
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete | Self::ProxyReconnects(_) => f.write_str("closed"),
+            Self::Denied(denial) => denial.fmt(f),
+            Self::Idle => f.write_str("idle timeout"),
+            Self::QuitTimer => f.write_str("quit timer"),
+            Self::HeldOthersBack => f.write_str("dropped, it held the others back"),
+            Self::PeerFailed(error) => f.write_str(&reason(error)),
+            Self::InputFailed(error) => write!(f, "stdin: {}", reason(error)),
+            Self::OutputFailed(error) => write!(f, "stdout: {}", reason(error)),
+            Self::ReaderGone => f.write_str("the reader of stdout has left"),
+        }
+    }
+}
+
 fn bytes(n: u64) -> String {
     if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
 }
@@ -129,7 +173,7 @@ mod tests {
     use super::*;
 
     fn outcome(end: End) -> Outcome {
-        Outcome { end, sent: 1, received: 1, unsent: 0, unwritten: 0 }
+        Outcome { end, sent: 1, received: 1, unsent: 0, unwritten: 0, datagrams: None }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::outcome::{End, Outcome};
+use super::outcome::{Datagrams, End, Moved, Outcome};
 use super::policy::{Filters, LocalEof, PeerEof, Policy, Ways};
 use super::{Report, Turn};
 use crate::explain::{Step, explain};
@@ -86,6 +86,15 @@ impl Relay {
     /// Bytes of stdin that the wire has taken.
     pub(super) fn sent(&self) -> u64 {
         self.outbound.delivered()
+    }
+
+    /// What has gone through so far.
+    pub(super) fn moved(&self) -> Moved {
+        let datagrams = self
+            .policy
+            .framing
+            .map(|_| Datagrams { sent: self.outbound.pieces(), received: self.inbound.pieces() });
+        Moved { sent: self.sent(), received: self.inbound.delivered(), datagrams }
     }
 
     /// Of what was read from stdin nothing waits for the wire.
@@ -330,13 +339,9 @@ impl Relay {
     pub(super) fn outcome(&mut self, end: End) -> Outcome {
         self.outbound.abandon();
         self.inbound.abandon();
-        Outcome {
-            end,
-            sent: self.outbound.delivered(),
-            received: self.inbound.delivered(),
-            unsent: self.outbound.lost(),
-            unwritten: self.inbound.lost(),
-        }
+        let Moved { sent, received, datagrams } = self.moved();
+        let (unsent, unwritten) = (self.outbound.lost(), self.inbound.lost());
+        Outcome { end, sent, received, unsent, unwritten, datagrams }
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {

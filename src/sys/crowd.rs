@@ -77,6 +77,11 @@ impl Crowd {
         &mut self.polled
     }
 
+    /// The same, to be asked about.
+    pub(super) fn socket(&self) -> &Polled {
+        &self.polled
+    }
+
     fn note(&mut self, sender: Option<SocketAddrAny>, len: usize) {
         // A UNIX socket without a name cannot be answered.
         let Some(address) = sender.filter(|it| Address::from(Some(it.clone())) != Address::Unnamed)

@@ -4,9 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::address::Address;
 use super::crowd::Crowd;
-use super::net::Socket;
+use super::net::{Socket, local_address};
 use super::polled::Polled;
+use super::tcp_info::TcpInfo;
 use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, Wire};
 
 /// A connection, or a socket that stands for many.
@@ -32,6 +34,25 @@ impl Link {
         match self {
             Self::Peer(socket) => socket.forget_on_close(),
             Self::Crowd(_) => {}
+        }
+    }
+
+    /// Where our end of it is; `None` where the kernel does not say.
+    #[must_use]
+    pub fn local_address(&self) -> Option<Address> {
+        local_address(self.socket()).ok()
+    }
+
+    /// What the kernel has measured; `None` where it is not TCP.
+    #[must_use]
+    pub fn tcp_info(&self) -> Option<TcpInfo> {
+        TcpInfo::of(self.socket()).ok()
+    }
+
+    fn socket(&self) -> &Polled {
+        match self {
+            Self::Peer(socket) => socket.socket(),
+            Self::Crowd(crowd) => crowd.socket(),
         }
     }
 

@@ -20,5 +20,6 @@ pub mod polled;
 pub mod resolve;
 pub mod signal;
 pub mod stdio;
+pub mod tcp_info;
 pub mod unix_path;
 mod zerocopy;

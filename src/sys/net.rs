@@ -473,6 +473,11 @@ impl Socket {
         &mut self.polled
     }
 
+    /// The same, to be asked about.
+    pub(super) fn socket(&self) -> &Polled {
+        &self.polled
+    }
+
     /// The descriptor, for whoever takes the connection over.
     #[must_use]
     pub fn into_fd(self) -> OwnedFd {

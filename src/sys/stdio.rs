@@ -18,7 +18,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mio::unix::pipe::Receiver;
 use rustix::event::PollFlags;
-use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, major, minor, open};
+use rustix::fs::{
+    FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, major, minor, open, tell,
+};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::RecvFlags;
 use rustix::process::getsid;
@@ -56,7 +58,8 @@ enum Kind {
     Terminal,
     Pipe,
     Socket,
-    /// Regular files, directories, `/dev/null` and its like.
+    File,
+    /// Directories, `/dev/null` and its like.
     Other,
 }
 
@@ -107,6 +110,33 @@ impl Input {
     pub fn is_terminal(&self) -> bool {
         self.0.kind == Kind::Terminal
     }
+
+    /// It is a regular file.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        self.0.kind == Kind::File
+    }
+
+    /// How far a regular file has been read, and how long it is, in bytes; it may grow. `None` where it is
+    /// something else.
+    #[must_use]
+    pub fn place(&self) -> Option<FilePlace> {
+        let Channel::Ready(file) = &self.0.channel else { return None };
+        if !self.is_file() {
+            return None;
+        }
+        let (position, stat) = (tell(file).ok()?, fstat(file).ok()?);
+        Some(FilePlace { position, length: u64::try_from(stat.st_size).ok()? })
+    }
+}
+
+/// Where the reading of a file stands, in bytes from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilePlace {
+    /// The next byte that is read.
+    pub position: u64,
+    /// The end.
+    pub length: u64,
 }
 
 impl ByteSource for Input {
@@ -193,6 +223,12 @@ impl Output {
         }
     }
 
+    /// It is a regular file.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        self.0.kind == Kind::File
+    }
+
     /// An output that takes everything and keeps nothing.
     #[must_use]
     pub fn discard() -> Self {
@@ -209,7 +245,7 @@ impl Output {
     pub fn has_reader(&self) -> bool {
         match self.0.kind {
             Kind::Pipe | Kind::Socket => true,
-            Kind::Terminal | Kind::Other => false,
+            Kind::Terminal | Kind::File | Kind::Other => false,
         }
     }
 
@@ -267,6 +303,7 @@ impl Standard {
         let kind = match file_type {
             FileType::Socket => Kind::Socket,
             FileType::Fifo => Kind::Pipe,
+            FileType::RegularFile => Kind::File,
             FileType::CharacterDevice if isatty(fd) => Kind::Terminal,
             _ => Kind::Other,
         };
@@ -298,7 +335,9 @@ impl Standard {
             (Kind::Other, FileType::CharacterDevice | FileType::Unknown) => {
                 shared(Manners::PollFirst(PIPE_BUF))?
             }
-            (Kind::Pipe | Kind::Terminal | Kind::Other, _) => Channel::Ready(duplicate()?),
+            (Kind::Pipe | Kind::Terminal | Kind::File | Kind::Other, _) => {
+                Channel::Ready(duplicate()?)
+            }
         };
         explain(|| taken(fd, kind, &channel, access));
         Ok(Self { kind, channel })
@@ -378,7 +417,7 @@ impl Standard {
     fn as_pipe(&self) -> Option<&dyn PipeEnd> {
         match (self.kind, &self.channel) {
             (Kind::Pipe, Channel::Polled(own, Manners::Own)) => Some(own),
-            (Kind::Pipe | Kind::Terminal | Kind::Socket | Kind::Other, _) => None,
+            (Kind::Pipe | Kind::Terminal | Kind::Socket | Kind::File | Kind::Other, _) => None,
         }
     }
 
@@ -408,9 +447,9 @@ pub fn write_stderr(line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// How many characters a line of stderr takes, if it is a terminal and says so.
+/// How many characters a line of stderr's terminal takes, if it says so.
 #[must_use]
-pub fn columns_of_stderr() -> Option<usize> {
+pub fn stderr_columns() -> Option<usize> {
     columns(stderr())
 }
 
@@ -421,7 +460,7 @@ fn columns(terminal: impl AsFd) -> Option<usize> {
 
 /// Somebody may be looking at stderr.
 #[must_use]
-pub fn is_terminal_stderr() -> bool {
+pub fn stderr_is_terminal() -> bool {
     isatty(stderr())
 }
 
@@ -431,7 +470,7 @@ fn taken(fd: BorrowedFd<'_>, kind: Kind, channel: &Channel, access: OFlags) -> S
         Kind::Terminal => "terminal",
         Kind::Pipe => "pipe",
         Kind::Socket => "socket",
-        Kind::Other => "file or a device",
+        Kind::File | Kind::Other => "file or a device",
     };
     let (own, taken) = match channel {
         Channel::Polled(own, Manners::Own) => {

@@ -40,6 +40,10 @@ mod loss;
 #[cfg(feature = "mistakes")]
 mod mistakes;
 
+/// Progress, statistics, and the answer to SIGUSR1.
+#[cfg(feature = "see")]
+mod meter;
+
 /// Names with several addresses.
 mod names;
 

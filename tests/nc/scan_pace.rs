@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::ends::{Kind, Output, pipe};
 use crate::support::ports::{open, refused, silent};
+use crate::support::screen::left_on_screen;
 use crate::support::strace::Trace;
 use crate::support::{Finished, Nc, Ports, Server, watch};
 
@@ -296,39 +297,6 @@ fn on_a_terminal(args: &str) -> String {
     let seen = terminal.drains();
     nc.ends().ends_by_itself();
     String::from_utf8(seen.bytes().unwrap()).unwrap()
-}
-
-/// The lines a terminal shows after this, without the blanks at their ends.
-#[track_caller]
-fn left_on_screen(written: &str) -> String {
-    let (mut rows, mut column) = (vec![String::new()], 0);
-    let mut rest = written.chars();
-    while let Some(next) = rest.next() {
-        let row = rows.last_mut().unwrap();
-        match next {
-            '\r' => column = 0,
-            '\n' => {
-                rows.push(String::new());
-                column = 0;
-            }
-            '\x1b' => match rest.by_ref().take(3).take_while(|&c| c != 'K').collect::<String>() {
-                way if way == "[" || way == "[0" => row.truncate(column),
-                way if way == "[2" => *row = " ".repeat(column),
-                way => panic!("ESC {way:?} in {written:?}"),
-            },
-            _ => {
-                if column < row.len() {
-                    row.replace_range(column..=column, &next.to_string());
-                } else {
-                    row.push(next);
-                }
-                column += 1;
-            }
-        }
-    }
-    let last = rows.pop().unwrap();
-    assert_eq!(last.trim_end(), "", "left behind in {written:?}");
-    rows.iter().fold(String::new(), |all, row| all + row.trim_end() + "\n")
 }
 
 /// A port that was free a moment ago, and has never been connected.

@@ -61,6 +61,7 @@ static RULES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"^\d+ +([a-z_0-9]+\(|\+\+\+|---|<\.\.\.)", "PID $1"),
         // Rates before durations: `1.2 MB/s`.
         (r"\b\d+([.,]\d+)? ?([kKMGT]i?)?(B|bytes|bit)/s(ec)?\b", "RATE"),
+        (r"\b\d+ segments?\b", "N segments"),
         (r"\b\d+m\d+\.\d+s\b", "TIME"),
         (r"\b\d+(\.\d+)? ?(ns|us|µs|ms|s|sec|seconds)\b", "TIME"),
         (r"<\d+\.\d{6}>", "<TIME>"),

@@ -16,7 +16,6 @@
 //! `vigil` for `--wait-until-open`.
 
 mod asking;
-mod json;
 mod ledger;
 mod probe;
 mod probes;
@@ -32,7 +31,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use super::job::{self, Destination, Job, Lines, ScanGoal};
+use super::job::{self, Destination, Job, Lines, Progress, ScanGoal};
+use super::line::GRACE;
 use super::notice::Console;
 use super::targets::{self, Target};
 use super::{Alarm as AppAlarm, Loop, Owner};
@@ -45,7 +45,6 @@ use asking::Attempt;
 use ledger::Ledger;
 use probe::Orders;
 use probes::Probes;
-use progress::GRACE;
 use report::{Answer, Reporter, State, Tally};
 use vigil::Watch;
 use voice::{Unheard, Voice};
@@ -202,7 +201,7 @@ impl Scan {
             tally: Tally::default(),
             reporter: Reporter::new(wanted, job.transport, job.lookup),
             // Before probes take all the descriptors.
-            voice: Voice::open(reactor, has_payload(wanted), began)?,
+            voice: Voice::open(reactor, has_payload(wanted))?,
             starter,
             pause: None,
             began,
@@ -212,7 +211,12 @@ impl Scan {
         if let Some(watch) = &scan.watch {
             reactor.set_timer(watch.until, AppAlarm::Scan(Alarm::VigilOver));
         }
-        reactor.set_timer(began + GRACE, AppAlarm::Scan(Alarm::Redraw));
+        match job.meter.progress {
+            Progress::Never => {}
+            Progress::Automatic | Progress::Asked => {
+                reactor.set_timer(began + GRACE, AppAlarm::Scan(Alarm::Redraw));
+            }
+        }
         scan.resolve(reactor, console);
         reactor.requeue(starter);
         Ok(scan)

@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use super::json::Object;
 use super::probe::Verdict;
 use crate::app::job::{Lines, Scan, Tell};
+use crate::app::json::Object;
 use crate::app::notice::{Console, Goal, Notice};
 use crate::app::targets::{Number, Target};
+use crate::app::units::{milliseconds, seconds, whole};
 use crate::error::{errno_name, escape};
 use crate::proto::{Fault, ProtocolError, Refusal};
 use crate::session::Denial;
@@ -277,8 +278,7 @@ impl Reporter {
             .collect();
         let (ports, counts) = (tally.total(), counts.join(", "));
         let plural = if ports == 1 { "" } else { "s" };
-        let line =
-            format!("{ports} port{plural} in {} s: {counts}", thousandths(whole(took.as_millis())));
+        let line = format!("{ports} port{plural} in {}: {counts}", seconds(took));
         console.complaint(&line) + "\n"
     }
 }
@@ -304,17 +304,4 @@ impl Tally {
     pub(super) fn successes(&self) -> usize {
         State::ALL.into_iter().filter(|state| state.is_success()).map(|state| self.of(state)).sum()
     }
-}
-
-fn milliseconds(time: Duration) -> String {
-    thousandths(whole(time.as_micros())) + " ms"
-}
-
-/// With three decimals, and without the kilobytes that floating point takes.
-fn thousandths(count: u64) -> String {
-    format!("{}.{:03}", count / 1000, count % 1000)
-}
-
-fn whole(count: u128) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -1,11 +1,12 @@
 //! From an answer to the words that are told, in order and as far as somebody reads them.
 
 use super::probe::Verdict;
-use super::progress::{REDRAW, Standing};
+use super::progress::Standing;
 use super::report::{Answer, State};
 use super::voice::Unheard;
 use super::{Alarm, Course, Scan};
 use crate::app::job::Lines;
+use crate::app::line::REDRAW;
 use crate::app::notice::Console;
 use crate::app::{Alarm as AppAlarm, Loop};
 use crate::error::Error;
@@ -101,16 +102,28 @@ impl Scan {
 
     pub(super) fn redraw(&mut self, reactor: &mut Loop) {
         let Course::On = self.course else { return };
-        let standing = Standing {
+        if self.voice.draw(reactor.now(), self.standing()) {
+            reactor.set_timer(reactor.now() + REDRAW, AppAlarm::Scan(Alarm::Redraw));
+        }
+    }
+
+    /// Somebody asks how far it has come.
+    pub(in crate::app) fn answer(&mut self, reactor: &mut Loop, console: &Console) {
+        let words = self.standing().words(reactor.now());
+        let line = console.complaint(&words) + "\n";
+        self.say(reactor, &line, "");
+        self.go_on(reactor, console);
+    }
+
+    fn standing(&self) -> Standing {
+        Standing {
+            began: self.began,
             done: match self.watch {
                 None => self.ledger.taken(),
                 Some(_) => self.ledger.entered(),
             },
             of: self.ports.len(),
             until: self.watch.as_ref().map(|watch| watch.until),
-        };
-        if self.voice.draw(reactor.now(), standing) {
-            reactor.set_timer(reactor.now() + REDRAW, AppAlarm::Scan(Alarm::Redraw));
         }
     }
 

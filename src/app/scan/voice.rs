@@ -6,7 +6,8 @@ use std::io;
 use std::time::Instant;
 
 use super::Part;
-use super::progress::{Progress, Standing};
+use super::progress::Standing;
+use crate::app::line::Line;
 use crate::app::outlet::Outlet;
 use crate::app::{Loop, Owner};
 use crate::error::Error;
@@ -18,7 +19,7 @@ pub(super) struct Voice {
     stderr: Outlet,
     /// Where results are told on stdout.
     stdout: Option<Outlet>,
-    progress: Progress,
+    progress: Line,
     /// Who read stderr has left.
     is_deaf: bool,
 }
@@ -37,11 +38,7 @@ impl Voice {
     ///
     /// # Errors
     /// There are none.
-    pub(super) fn open(
-        reactor: &mut Loop,
-        has_payload: bool,
-        began: Instant,
-    ) -> Result<Self, Error> {
+    pub(super) fn open(reactor: &mut Loop, has_payload: bool) -> Result<Self, Error> {
         let mut outlet = |name, output: io::Result<Output>, part| {
             output
                 .and_then(|output| Outlet::open(reactor, output, Owner::Scan(part)))
@@ -53,7 +50,7 @@ impl Voice {
         } else {
             None
         };
-        Ok(Self { stderr, stdout, progress: Progress::new(began), is_deaf: false })
+        Ok(Self { stderr, stdout, progress: Line::default(), is_deaf: false })
     }
 
     /// Nobody reads any results, and the exit status is all that is left of a scan.
@@ -111,7 +108,7 @@ impl Voice {
         let is_seen = self.stderr.is_terminal();
         if is_seen && self.stderr.is_empty() {
             let columns = self.stderr.columns();
-            self.stderr.push(self.progress.draw(now, standing, columns).as_bytes());
+            self.stderr.push(self.progress.draw(standing.words(now), columns).as_bytes());
         }
         is_seen
     }

@@ -76,7 +76,7 @@ const NEEDS: [(&str, &str); 21] = [
     (args::PROXY, args::PROXY_TYPE),
 ];
 
-const EXCLUSIONS: [(&str, &str); 20] = [
+const EXCLUSIONS: [(&str, &str); 22] = [
     (args::SHUTDOWN, args::NO_SHUTDOWN),
     (args::EXIT_ON_CLOSE, args::HALF_CLOSE),
     (args::SEND_ONLY, args::RECV_ONLY),
@@ -84,6 +84,9 @@ const EXCLUSIONS: [(&str, &str); 20] = [
     (args::DCCP, args::UNIX),
     (args::PASS_FD, args::UNIX),
     (args::ZERO, args::LISTEN),
+    (args::PROGRESS, args::NO_PROGRESS),
+    // There is no session.
+    (args::ZERO, args::STATS),
     // One transport, that is; `-u` with `-U` is one of its own.
     (args::UDP, args::SEQPACKET),
     (args::UDP, args::VSOCK),

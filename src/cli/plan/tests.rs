@@ -1,6 +1,8 @@
 //! One test a rule, each on whole command lines.
 
 mod datagrams;
+#[cfg(feature = "see")]
+mod meter;
 mod options;
 mod proxies;
 mod scans;
@@ -12,7 +14,9 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use super::*;
-use crate::app::{Announce, Connect, Destination, Keep, Purpose, Route, Sharing, Taps};
+use crate::app::{
+    Announce, Connect, Destination, Keep, Metering, Progress, Purpose, Route, Sharing, Stats, Taps,
+};
 use crate::cli::password::Secret;
 use crate::cli::{Request, parse_with};
 use crate::session::{Filters, LocalEof, PeerEof, Policy, Ways};
@@ -130,6 +134,7 @@ fn client_defaults() {
         policy: Policy { peer_eof: PeerEof::AsStdin, ..Policy::plain() },
         verbose: false,
         taps: Taps::default(),
+        meter: Metering { progress: Progress::Automatic, stats: Stats::None },
     };
     assert_eq!(plan("localhost 4004"), Plan { voices: Voices::default(), job });
 }

@@ -18,6 +18,7 @@ pub(crate) mod ports;
 pub(crate) mod proxies;
 pub(crate) mod role;
 pub(crate) mod running;
+pub(crate) mod screen;
 pub(crate) mod strace;
 pub(crate) mod wait;
 

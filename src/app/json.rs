@@ -36,6 +36,14 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// A number, or nothing.
+    pub(super) fn known(self, name: &str, value: Option<u64>) -> Self {
+        match value {
+            Some(_) => self.number(name, value),
+            None => self,
+        }
+    }
+
     pub(super) fn end(self) {
         self.out.push('}');
     }
