@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use pollcat::app::{self, Console};
-use pollcat::cli::{self, HelpTo, Request};
+use pollcat::cli::{self, HelpTo, Plan, Request};
 use pollcat::error::{Error, escape};
 use pollcat::explain::{Step, Verdict, explain};
 use pollcat::sys::signal::die_of;
@@ -45,9 +45,10 @@ fn run(program: &str) -> Result<(), Error> {
             return show(&mut io::stdout(), text);
         }
     };
-    voices::start(&plan.voices)?;
-    let console = Console::new(program.to_owned(), plan.job.verbose);
-    let done = app::run(&plan.job, &console);
+    let Plan { voices, job } = *plan;
+    voices::start(&voices)?;
+    let console = Console::new(program.to_owned(), job.verbose);
+    let done = app::run(job, &console);
     voices::finish();
     done
 }

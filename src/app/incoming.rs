@@ -15,13 +15,18 @@ use crate::sys::address::{Address, UnixName};
 use crate::sys::crowd::{Crowd, Reply};
 use crate::sys::inherit::Kind;
 use crate::sys::link::Link;
-use crate::sys::net::{Boundaries, Socket, first_sender};
+use crate::sys::net::{Boundaries, Socket, first_sender, local_address};
+use crate::sys::resolve;
+use crate::sys::sandbox::Stage;
 
 impl App<'_> {
-    /// Enters what was opened into the loop.
-    pub(super) fn take_in(&mut self, opened: Opened, wanted: &Listen) -> Result<Origin, Error> {
+    /// Enters what was opened into the loop. From then on only clients are news.
+    pub(super) fn take_in(&mut self, opened: Opened, wanted: &Listen) -> Result<(), Error> {
         let Opened { mut socket, kind, place, file } = opened;
         self.file = file;
+        if local_address(&socket).is_ok_and(|at| at.as_ip().is_some_and(|at| at.is_ipv6())) {
+            resolve::keep_naming_interfaces();
+        }
         let cannot_poll = || Error::doing("cannot poll the socket");
         let reactor = &mut self.reactor;
         match kind {
@@ -32,7 +37,8 @@ impl App<'_> {
                     Keep::Open { max_conns } => max_conns,
                 };
                 let acceptor = Acceptor::new(reactor, socket, max_conns).map_err(cannot_poll())?;
-                Ok(Origin::Listener { acceptor, keep: wanted.keep, place })
+                self.origin = Origin::Listener { acceptor, keep: wanted.keep, place };
+                self.confine(Stage::Listening)
             }
             Kind::Datagrams(transport) => {
                 self.transport = transport;
@@ -46,12 +52,13 @@ impl App<'_> {
                                 Owner::Meeting,
                             )
                             .map_err(cannot_poll())?;
-                        Ok(Origin::Meeting { socket, id, place })
+                        self.origin = Origin::Meeting { socket, id, place };
+                        self.confine(Stage::Meeting)
                     }
                     Keep::Open { .. } => {
                         let crowd = Crowd::new(socket, wanted.reply, wanted.memory, reactor.now());
                         self.begin(Link::Crowd(Box::new(crowd)), Address::Unnamed);
-                        Ok(Origin::Nowhere)
+                        self.confine(Stage::Answering)
                     }
                 }
             }
@@ -61,7 +68,7 @@ impl App<'_> {
                     self.hub.expect_datagrams();
                 }
                 self.begin(Link::Peer(Socket::connected(socket, transport)), Address::Unnamed);
-                Ok(Origin::Nowhere)
+                self.confine(Stage::Relaying)
             }
         }
     }
@@ -149,6 +156,7 @@ impl App<'_> {
                 }
             },
         };
+        self.confine(Stage::Relaying)?;
         self.record.sessions += 1;
         self.hub.adopt(&mut self.reactor, link, id, peer);
         Ok(())

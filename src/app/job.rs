@@ -13,6 +13,7 @@ use crate::sys::dump_file::Existing;
 use crate::sys::net::{Group, Transport};
 use crate::sys::options::Options;
 use crate::sys::resolve::Lookup;
+use crate::sys::sandbox::Wish;
 
 /// One run of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Job {
     pub options: Options,
     /// How each session ends.
     pub policy: Policy,
+    /// What is given up once everything is set up (`--sandbox`).
+    pub sandbox: Wish,
     /// Print what happens on stderr (`-v`).
     pub verbose: bool,
     /// Who looks on while sessions relay.
@@ -134,6 +137,18 @@ pub enum Mode {
     Scan(Scan),
     /// Wait for peers.
     Listen(Listen),
+}
+
+impl Mode {
+    /// The proxies on the way, with what they are told; none are left here.
+    pub(super) fn take_route(&mut self) -> Route {
+        match self {
+            Self::Connect(Connect { route, .. }) | Self::Scan(Scan { route, .. }) => {
+                std::mem::take(route)
+            }
+            Self::Listen(_) => Route::default(),
+        }
+    }
 }
 
 /// Where to connect to.

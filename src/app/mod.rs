@@ -7,6 +7,7 @@
 
 mod accept;
 mod broadcast;
+mod confine;
 mod dial;
 mod hub;
 mod incoming;
@@ -55,6 +56,7 @@ use crate::sys::inherit::Kind;
 use crate::sys::net::Transport;
 use crate::sys::polled::Polled;
 use crate::sys::resolve::Lookup;
+use crate::sys::sandbox::{Sandbox, Stage};
 use crate::sys::signal::Signals;
 use crate::sys::unix_path::BoundPath;
 
@@ -155,6 +157,7 @@ struct App<'a> {
     record: Record,
     meter: Meter,
     signals: Option<Signals>,
+    sandbox: Sandbox,
     /// What is left to be taken away at the end.
     file: Option<BoundPath>,
 }
@@ -191,32 +194,43 @@ struct Record {
     failures: usize,
 }
 
-/// Does the job. Returns when there is nothing left that could happen.
+/// Does the job. It is taken, and not lent, for its credentials are to be forgotten before the end. Returns when there is nothing left that could happen.
 ///
 /// # Errors
 /// What the program has to say last, and that the exit status is 1: no connection was made, bytes were
 /// lost, a listener could not be opened.
-pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
+pub fn run(mut job: Job, console: &Console) -> Result<(), Error> {
     let mut reactor = Loop::new().map_err(Error::doing("cannot open a poller"))?;
+    let route = job.mode.take_route();
+    let job = &job;
     // Before there is a file, so that no signal comes between.
     let signals = hear_signals(job)?;
     let taps = Watcher::open(&mut reactor, job)?;
     match &job.mode {
         Mode::Connect(connect) => {
             let now = reactor.now();
-            let ports =
-                Ports::new(connect.clone(), job.transport, job.lookup, job.options.clone(), now);
+            let ports = Ports::new(
+                Connect { route, ..connect.clone() },
+                job.transport,
+                job.lookup,
+                job.options.clone(),
+                now,
+            );
             let origin = Origin::Ports(Box::new(ports));
             let stdin = Stdin::OfOneOfMany;
             let mut app = App::new(job, console, reactor, signals, stdin, connect.purpose)?;
             app.hub.set_taps(taps);
-            app.run(origin)
+            app.origin = origin;
+            app.run()
         }
         Mode::Scan(wanted) => {
             let stdin = Stdin::OfTheLast;
             let mut app = App::new(job, console, reactor, signals, stdin, Purpose::Look)?;
+            let wanted = job::Scan { route, ..wanted.clone() };
             let scanner = Scanner::new(job, wanted, console, &mut app.reactor)?;
-            app.run(Origin::Scan(Box::new(scanner)))
+            app.origin = Origin::Scan(Box::new(scanner));
+            app.confine(Stage::Scanning)?;
+            app.run()
         }
         Mode::Listen(wanted) => {
             let opened = listen::open(job, wanted, console)?;
@@ -226,8 +240,8 @@ pub fn run(job: &Job, console: &Console) -> Result<(), Error> {
             };
             let mut app = App::new(job, console, reactor, signals, stdin, Purpose::Relay)?;
             app.hub.set_taps(taps);
-            let origin = app.take_in(opened, wanted)?;
-            app.run(origin)
+            app.take_in(opened, wanted)?;
+            app.run()
         }
     }
 }
@@ -267,13 +281,13 @@ impl<'a> App<'a> {
             record: Record::default(),
             meter,
             signals,
+            sandbox: Sandbox::new(job.sandbox),
             file: None,
         })
     }
 
     /// The loop.
-    fn run(mut self, origin: Origin) -> Result<(), Error> {
-        self.origin = origin;
+    fn run(mut self) -> Result<(), Error> {
         let ran = self.turn_until_over();
         self.console.erase();
         ran?;

@@ -55,12 +55,14 @@ impl App<'_> {
         if ports.leads_through_proxies() {
             ports.dial = None;
             let (hops, deadline) = (ports.take_hops(), ports.deadline());
+            self.confine_client(&peer)?;
             self.hub.negotiate(&mut self.reactor, link, id, peer, hops, deadline);
             return Ok(());
         }
         if let Some(dial) = ports.dial.take() {
             tell_connected(dial.number().goal(&peer), self.lookup, self.console);
         }
+        self.confine_client(&peer)?;
         self.hub.adopt(&mut self.reactor, link, id, peer);
         self.reached()
     }
@@ -75,6 +77,12 @@ impl App<'_> {
 
     /// The hub has a session that leads to the destination.
     pub(super) fn reached(&mut self) -> Result<(), Error> {
+        if let Some(ports) = self.origin.ports()
+            && ports.is_at_the_last()
+        {
+            ports.forget_credentials();
+        }
+        self.confine_reached()?;
         self.record.sessions += 1;
         match self.purpose {
             Purpose::Relay | Purpose::Look => Ok(()),

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::confine::ask_for_ports;
 use super::dial::Dial;
-use super::job::{Connect, Destination};
+use super::job::{Connect, Destination, NameLookup, Proxy, ProxyKind};
 use super::notice::Goal;
 use super::targets::{Number, Target};
 use super::{Alarm, Loop, route, targets};
@@ -15,6 +16,7 @@ use crate::sys::address::{Address, UnixName};
 use crate::sys::net::Transport;
 use crate::sys::options::Options;
 use crate::sys::resolve::Lookup;
+use crate::sys::sandbox::{Asked, Promise};
 use crate::sys::unix_path::{BoundPath, TemporaryName, make_way};
 
 /// Destinations, and the race for the current one.
@@ -149,6 +151,33 @@ impl Ports {
     /// A connection is one to the first of some proxies.
     pub(super) fn leads_through_proxies(&self) -> bool {
         !self.connect.route.proxies.is_empty()
+    }
+
+    /// There may be a connection after the current one: to another port, or once more to a proxy, which
+    /// says only then what it wants to know ([`crate::proto::Status::Reconnect`]).
+    pub(super) fn may_dial_again(&self) -> bool {
+        let asks_twice =
+            |proxy: &Proxy| proxy.kind == ProxyKind::Http && proxy.credentials.is_some();
+        !self.is_at_the_last() || self.connect.route.proxies.iter().any(asks_twice)
+    }
+
+    /// No proxy will be told again who we are.
+    pub(super) fn forget_credentials(&mut self) {
+        for proxy in &mut self.connect.route.proxies {
+            proxy.credentials = None;
+        }
+    }
+
+    /// What dialing on will take, and removing what was made for it.
+    pub(super) fn ask(&self, asked: &mut Asked, verbose: bool) {
+        let Connect { to, route, .. } = &self.connect;
+        ask_for_ports(asked, to, route);
+        let looks_up = verbose || !route.proxies.is_empty() && route.lookup != NameLookup::Proxy;
+        if looks_up && !self.lookup.numeric {
+            asked.promises.push(Promise::Names);
+        }
+        asked.removals.extend(self.bound_file.iter().flat_map(BoundPath::removals));
+        asked.removals.extend(self.temporary.iter().flat_map(TemporaryName::removals));
     }
 
     /// What is to be said to the proxies, once there is a connection to the first; empty without any.

@@ -10,13 +10,14 @@
 use std::ffi::OsStr;
 use std::fmt::{self, Debug};
 use std::fs::File;
-use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, SpecialCodes, Termios, tcgetattr, tcsetattr,
 };
+
+use zeroize::Zeroize;
 
 use super::quoted;
 use crate::error::Error;
@@ -189,10 +190,8 @@ impl Secret {
     }
 
     fn wipe(&mut self) {
-        self.0.resize(self.0.capacity(), 0);
-        self.0.fill(0);
-        // So that the zeros look needed.
-        black_box(&mut self.0).clear();
+        // All the room there is, also where nothing stands now, and clears it.
+        self.0.zeroize();
     }
 }
 

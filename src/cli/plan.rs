@@ -26,11 +26,12 @@ mod words;
 
 use clap::ArgMatches;
 
-use super::{Outside, args};
+use super::{Outside, args, quoted};
 use crate::app::{Connect, Job, Listen, Mode, Place, Scan};
 use crate::error::Error;
 use crate::sys::net::Transport;
 use crate::sys::resolve::{Family, Lookup};
+use crate::sys::sandbox::Wish;
 use crate::voices::Voices;
 use listen::Listening;
 use policy::Limits;
@@ -56,6 +57,7 @@ impl Plan {
         let listening = Listening::read(words)?;
         let scanning = Scanning::read(words)?;
         let mut options = options::read(words)?;
+        let sandbox = sandbox(words)?;
         let proxies = Proxies::read(words, outside)?;
         let taps = taps::read(words)?;
         let verbose = words.count(args::VERBOSE);
@@ -85,11 +87,24 @@ impl Plan {
             transport,
             options,
             policy: policy::policy(words, transport, &limits),
+            sandbox,
             verbose: verbose >= 1,
             taps,
             meter,
         };
         Ok(Self { voices, job })
+    }
+}
+
+fn sandbox(words: Words<'_>) -> Result<Wish, Error> {
+    match words.value(args::SANDBOX, "sandbox")? {
+        None | Some("auto") => Ok(Wish::Auto),
+        Some("off") => Ok(Wish::Off),
+        Some("strict") => Ok(Wish::Strict),
+        Some(other) => {
+            let refusal = format!("sandbox must be auto, strict or off: {}", quoted(other));
+            Err(Error::message(refusal))
+        }
     }
 }
 

@@ -12,10 +12,11 @@
 //! Read next: `proto/socks4.rs`, the smallest; `proto/http_connect.rs`, which has to connect twice.
 
 use std::fmt::{self, Debug, Display};
-use std::hint::black_box;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::error::escape;
+
+use zeroize::Zeroize;
 
 /// Spoken once, then thrown away.
 ///
@@ -269,10 +270,8 @@ impl Debug for Secret {
 }
 
 impl Drop for Secret {
-    /// The black box makes the zeros look needed, or they would be optimised away.
     fn drop(&mut self) {
-        self.0.fill(0);
-        black_box(&mut self.0);
+        self.0.zeroize();
     }
 }
 

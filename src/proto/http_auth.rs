@@ -81,6 +81,8 @@ impl Challenge {
             Self::Basic => {
                 let pair = Secret([credentials.user(), b":", credentials.password()].concat());
                 let encoded = Secret(Base64::encode_string(&pair.0).into_bytes());
+                // Bytes that grow leave copies behind; the rest of the request is to have room too.
+                output.reserve(encoded.0.len() + ROOM_FOR_MORE);
                 output.extend(b"Basic ");
                 output.extend(&encoded.0);
             }
@@ -327,6 +329,9 @@ const ALGORITHMS: [(&str, Hash, bool); 4] = [
     ("SHA-256", Hash::Sha256, false),
     ("SHA-256-sess", Hash::Sha256, true),
 ];
+
+/// More than what a request has around the credentials.
+const ROOM_FOR_MORE: usize = 16;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 

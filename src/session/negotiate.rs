@@ -10,6 +10,8 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
+use zeroize::Zeroize;
+
 use super::{Report, Turn};
 use crate::error::reason;
 use crate::explain::explain;
@@ -120,7 +122,7 @@ impl Negotiation {
         // Also behind the last hop: a proxy may have answered what it has not heard yet.
         if !self.output.is_empty() && net.intersects(Readiness::WRITE) {
             match wire.try_write(&self.output).map_err(Denial::Wire)? {
-                Attempt::Moved(n) => drop(self.output.drain(..n)),
+                Attempt::Moved(n) => forget_front(&mut self.output, n),
                 Attempt::Blocked | Attempt::Ended => {
                     report.net = report.net | Readiness::WRITABLE | Readiness::WRITE_CLOSED;
                     *net = net.without(Readiness::WRITE);
@@ -171,6 +173,14 @@ impl Negotiation {
             }
         }
     }
+}
+
+/// Takes away what has been sent, which may have been a password.
+fn forget_front(output: &mut Vec<u8>, sent: usize) {
+    let left = output.len().saturating_sub(sent);
+    output.copy_within(sent.., 0);
+    output[left..].zeroize();
+    output.truncate(left);
 }
 
 /// Takes bytes off the wire that have been seen to be there.

@@ -18,6 +18,7 @@ pub mod options;
 pub mod pass_fd;
 pub mod polled;
 pub mod resolve;
+pub mod sandbox;
 pub mod signal;
 pub mod stdio;
 pub mod tcp_info;

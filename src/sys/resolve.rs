@@ -6,10 +6,11 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::OnceLock;
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, SockType};
 use rustix::net::netdevice::index_to_name;
-use socket2::{Domain, Type};
+use socket2::{Domain, Socket, Type};
 
 use super::calls;
 use crate::error::{escape, reason};
@@ -153,11 +154,30 @@ pub fn in_numbers(address: SocketAddr) -> String {
         SocketAddr::V6(address) if address.scope_id() != 0 => address.scope_id(),
         SocketAddr::V4(_) | SocketAddr::V6(_) => return address.ip().to_string(),
     };
-    let interface = calls::socket(Domain::IPV6, Type::DGRAM, None, Errand::NameOfInterface)
-        .ok()
-        .and_then(|socket| index_to_name(socket, zone).ok())
-        .unwrap_or_else(|| zone.to_string());
+    let named = match ASKED_ABOUT_INTERFACES.get() {
+        Some(socket) => index_to_name(socket, zone).ok(),
+        None => a_socket().ok().and_then(|socket| index_to_name(socket, zone).ok()),
+    };
+    let interface = named.unwrap_or_else(|| zone.to_string());
     format!("{}%{interface}", address.ip())
+}
+
+/// Has [`in_numbers`] go on naming interfaces when no socket can be made any more
+/// ([`sandbox`](super::sandbox)).
+pub fn keep_naming_interfaces() {
+    if ASKED_ABOUT_INTERFACES.get().is_none()
+        && let Ok(socket) = a_socket()
+    {
+        drop(ASKED_ABOUT_INTERFACES.set(socket));
+    }
+}
+
+/// Interfaces are asked about through any socket. This one cannot be used for anything else: it is not
+/// connected, and stays so.
+static ASKED_ABOUT_INTERFACES: OnceLock<Socket> = OnceLock::new();
+
+fn a_socket() -> std::io::Result<Socket> {
+    calls::socket(Domain::UNIX, Type::STREAM, None, Errand::NameOfInterface)
 }
 
 fn hosts_file() -> Option<String> {

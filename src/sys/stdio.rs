@@ -23,6 +23,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::RecvFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::getsid;
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
 use rustix::termios::{isatty, tcgetsid, tcgetwinsize};
@@ -254,15 +255,17 @@ impl Output {
     /// other belongs to whoever gave it to us, and may be written to by others after us.
     ///
     /// # Errors
-    /// There is no `/dev/null` to put on fd 1; the reader has to wait for our exit.
+    /// There is nothing to put on fd 1; the reader has to wait for our exit.
     pub fn close(&mut self) -> io::Result<()> {
         match std::mem::replace(&mut self.0.channel, Channel::Nowhere) {
             Channel::Socket(socket) if same_file(stdin(), socket.as_fd()) => {
                 calls::shutdown_write(&socket, Ended::Peer)?;
             }
             Channel::Socket(_) | Channel::Polled(..) if self.has_reader() => {
-                let null = open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-                dup2_stdout(&null)?;
+                // The number stays taken, by a pipe that nobody reads. It takes no file, which there may
+                // be none of, or no right to open one.
+                let (_, nowhere) = pipe_with(PipeFlags::CLOEXEC)?;
+                dup2_stdout(&nowhere)?;
             }
             Channel::Socket(_) | Channel::Polled(..) | Channel::Ready(_) | Channel::Nowhere => {}
         }

@@ -9,12 +9,13 @@ use std::fs;
 use std::io;
 use std::iter;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Type};
 
 use super::address::{Address, UnixName};
 use super::calls;
+use super::sandbox::Removal;
 use crate::explain::{Connecting, Errand, Step, explain};
 
 /// Removes what stands where a socket is to be bound, if it may go.
@@ -57,6 +58,11 @@ impl BoundPath {
         let made = fs::symlink_metadata(&path).ok()?;
         Some(Self { path, device: made.dev(), inode: made.ino() })
     }
+
+    /// The rights that dropping it takes.
+    pub fn removals(&self) -> impl Iterator<Item = Removal> {
+        folder_of(&self.path).map(Removal::FilesOf).into_iter()
+    }
 }
 
 impl Drop for BoundPath {
@@ -70,6 +76,11 @@ impl Drop for BoundPath {
             }
         }
     }
+}
+
+fn folder_of(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?;
+    Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
 }
 
 /// A name for a datagram client that has none, so that it can be answered: a socket in a folder that
@@ -102,6 +113,12 @@ impl TemporaryName {
     #[must_use]
     pub fn address(&self) -> Address {
         Address::Unix(UnixName::typed(self.socket().as_os_str()))
+    }
+
+    /// The rights that dropping it takes.
+    pub fn removals(&self) -> impl Iterator<Item = Removal> {
+        let files = Removal::FilesOf(self.folder.clone());
+        iter::once(files).chain(folder_of(&self.folder).map(Removal::FoldersOf))
     }
 
     fn socket(&self) -> PathBuf {

@@ -146,6 +146,13 @@ mod peers2;
 /// `--vsock`.
 mod vsock;
 
+/// Least privilege.
+#[cfg(feature = "sandbox")]
+mod sandbox;
+
+/// Passwords, once they have served.
+mod secrets;
+
 /// The ways bytes go in bulk.
 mod transfers;
 

@@ -31,6 +31,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
+use super::confine::ask_for_ports;
 use super::job::{self, Destination, Job, Lines, Progress, ScanGoal};
 use super::line::GRACE;
 use super::notice::Console;
@@ -41,6 +42,7 @@ use crate::reactor::{Key, SourceId, TimerId};
 use crate::sys::address::Address;
 use crate::sys::knock::{Haste, Knocker};
 use crate::sys::resolve::Lookup;
+use crate::sys::sandbox::{Asked, Promise};
 use asking::Attempt;
 use ledger::Ledger;
 use probe::Orders;
@@ -154,7 +156,7 @@ impl Scan {
     /// There is nothing to tell anything by.
     pub(super) fn new(
         job: &Job,
-        wanted: &job::Scan,
+        wanted: job::Scan,
         console: &Console,
         reactor: &mut Loop,
     ) -> Result<Self, Error> {
@@ -199,14 +201,14 @@ impl Scan {
             heard: 0,
             watch,
             tally: Tally::default(),
-            reporter: Reporter::new(wanted, job.transport, job.lookup),
+            reporter: Reporter::new(&wanted, job.transport, job.lookup),
             // Before probes take all the descriptors.
-            voice: Voice::open(reactor, has_payload(wanted))?,
+            voice: Voice::open(reactor, has_payload(&wanted))?,
             starter,
             pause: None,
             began,
             course: Course::On,
-            wanted: wanted.clone(),
+            wanted,
         };
         if let Some(watch) = &scan.watch {
             reactor.set_timer(watch.until, AppAlarm::Scan(Alarm::VigilOver));
@@ -220,6 +222,17 @@ impl Scan {
         scan.resolve(reactor, console);
         reactor.requeue(starter);
         Ok(scan)
+    }
+
+    /// What the probes will take, and the words about them.
+    pub(super) fn ask(&self, asked: &mut Asked) {
+        let job::Scan { to, route, tell, vigil, .. } = &self.wanted;
+        ask_for_ports(asked, to, route);
+        let looks_up = tell.lines > Lines::None || vigil.is_some() || !route.proxies.is_empty();
+        // An object names the service also where numbers are wanted.
+        if tell.json || looks_up && !self.lookup.numeric {
+            asked.promises.push(Promise::Names);
+        }
     }
 
     /// There is nothing left that could happen.

@@ -23,6 +23,23 @@ use crate::session::{Filters, LocalEof, PeerEof, Policy, Ways};
 use crate::sys::crowd::Reply;
 use crate::sys::options::{Md5Key, Options};
 
+#[test]
+#[cfg(feature = "sandbox")]
+fn the_sandbox_is_applied_where_it_can_be_unless_told_otherwise() {
+    for (line, wish) in [
+        ("localhost 1", Wish::Auto),
+        ("--sandbox auto localhost 1", Wish::Auto),
+        ("--sandbox=off -l 1", Wish::Off),
+        ("--sandbox off --sandbox strict -z localhost 1", Wish::Strict),
+    ] {
+        assert_eq!(plan(line).job.sandbox, wish, "{line}");
+    }
+    assert_eq!(
+        refusal("--sandbox=maybe localhost 1"),
+        "sandbox must be auto, strict or off: maybe"
+    );
+}
+
 /// The plan of a command line without the program's name, words separated by blanks.
 #[track_caller]
 fn plan(line: &str) -> Plan {
@@ -131,6 +148,7 @@ fn client_defaults() {
         transport: Transport::Tcp,
         lookup: Lookup { family: Family::Any, numeric: false },
         options: Options::default(),
+        sandbox: Wish::Auto,
         policy: Policy { peer_eof: PeerEof::AsStdin, ..Policy::plain() },
         verbose: false,
         taps: Taps::default(),

@@ -1,5 +1,6 @@
 //! The program under test, about to be run: its arguments and its three descriptors.
 
+use std::env;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -23,8 +24,16 @@ impl Nc {
     ///
     /// Unless told otherwise stdin is an open pipe that [`Running::types`] writes to, and stdout
     /// and stderr are pipes that are read all the time.
+    ///
+    /// `NC_TEST_SANDBOX=strict` in the environment of the tests has every run confined, or not run at all.
     pub(crate) fn new(args: impl AsRef<str>) -> Self {
-        Self::other(env!("CARGO_BIN_EXE_nc"), args)
+        let mut nc = Self::other(env!("CARGO_BIN_EXE_nc"), args);
+        if let Some(wish) = env::var_os("NC_TEST_SANDBOX") {
+            let mut option = OsString::from("--sandbox=");
+            option.push(wish);
+            nc.args.insert(0, option);
+        }
+        nc
     }
 
     /// Another program, found by name, under the same care.

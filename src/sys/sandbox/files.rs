@@ -1,0 +1,125 @@
+//! Files and TCP ports, by Landlock: landlock(7).
+//!
+//! It guards what is opened, bound or connected from now on. A kernel knows the older part of its rights
+//! only, by the number of its ABI; what it does not know it does not guard.
+
+use std::path::Path;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, AddRuleError, AddRulesError, BitFlags, CompatLevel,
+    Compatible, CreateRulesetError, NetPort, PathBeneath, PathFd, RestrictSelfError,
+    RestrictionStatus, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope,
+};
+
+use super::{Asked, Promise, Removal, Wish};
+use crate::error::reason;
+
+/// Has the kernel refuse every file and port that the promises do not need; sets `no_new_privs` first.
+///
+/// # Errors
+/// The kernel cannot; where the wish is strict, also if it cannot do all of [`NEEDED`].
+pub(super) fn restrict(promises: &[Promise], asked: &Asked, wish: Wish) -> Result<(), String> {
+    let status = build(promises, asked, wish).map_err(words)?;
+    match status.ruleset {
+        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+        RulesetStatus::NotEnforced => Err(TOO_OLD.to_owned()),
+    }
+}
+
+fn build(
+    promises: &[Promise],
+    asked: &Asked,
+    wish: Wish,
+) -> Result<RestrictionStatus, RulesetError> {
+    let needed = match wish {
+        Wish::Strict => CompatLevel::HardRequirement,
+        Wish::Auto | Wish::Off => CompatLevel::BestEffort,
+    };
+    let dials = promises.contains(&Promise::Dial);
+    let net = match (dials, &asked.connect) {
+        (true, None) => AccessNet::BindTcp.into(),
+        (true, Some(_)) | (false, _) => AccessNet::BindTcp | AccessNet::ConnectTcp,
+    };
+    let ruleset = Ruleset::default()
+        .set_compatibility(needed)
+        .handle_access(AccessFs::from_all(NEEDED))?
+        .handle_access(net)?
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(ABI::V5))?
+        .scope(scopes(promises))?;
+    let mut ruleset = ruleset.create()?;
+    if dials && let Some(ports) = &asked.connect {
+        let name_server = promises.contains(&Promise::Names).then_some(&NAME_SERVER);
+        for &port in ports.iter().chain(name_server) {
+            ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+        }
+    }
+    for &port in asked.bind.iter().filter(|_| dials) {
+        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::BindTcp))?;
+    }
+    if promises.contains(&Promise::Names) {
+        let read = AccessFs::ReadFile | AccessFs::ReadDir;
+        ruleset = allow(ruleset, Path::new("/"), read)?;
+    }
+    if promises.contains(&Promise::Hosts) {
+        ruleset = allow(ruleset, Path::new("/etc/hosts"), AccessFs::ReadFile.into())?;
+    }
+    for removal in asked.removals.iter().filter(|_| promises.contains(&Promise::Unlink)) {
+        ruleset = match removal {
+            Removal::FilesOf(folder) => allow(ruleset, folder, AccessFs::RemoveFile.into())?,
+            Removal::FoldersOf(folder) => allow(ruleset, folder, AccessFs::RemoveDir.into())?,
+        };
+    }
+    ruleset.restrict_self()
+}
+
+/// What is not there needs no rule.
+fn allow(
+    ruleset: RulesetCreated,
+    path: &Path,
+    rights: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, RulesetError> {
+    match PathFd::new(path) {
+        Ok(fd) => ruleset.add_rule(PathBeneath::new(fd, rights)),
+        Err(_) => Ok(ruleset),
+    }
+}
+
+/// Processes that are not ours get no signals. Sockets with abstract names that are not ours get no
+/// connections and no datagrams, unless that is what the program is for.
+fn scopes(promises: &[Promise]) -> BitFlags<Scope> {
+    let sends = [Promise::Dial, Promise::Names, Promise::Meet, Promise::Answer];
+    if sends.iter().any(|sends| promises.contains(sends)) {
+        Scope::Signal.into()
+    } else {
+        Scope::Signal | Scope::AbstractUnixSocket
+    }
+}
+
+/// The kernel's own words where it has been asked and refused. The crate's go unused: they weigh more than
+/// all that is here.
+fn words(error: RulesetError) -> String {
+    let refusal = match error {
+        RulesetError::CreateRuleset(CreateRulesetError::CreateRulesetCall { source, .. })
+        | RulesetError::RestrictSelf(
+            RestrictSelfError::RestrictSelfCall { source, .. }
+            | RestrictSelfError::SetNoNewPrivsCall { source, .. },
+        )
+        | RulesetError::AddRules(
+            AddRulesError::Net(AddRuleError::AddRuleCall { source, .. })
+            | AddRulesError::Fs(AddRuleError::AddRuleCall { source, .. }),
+        ) => Some(source),
+        _ => None,
+    };
+    refusal.map_or_else(|| TOO_OLD.to_owned(), |why| reason(&why))
+}
+
+const TOO_OLD: &str = "this kernel has none, or less than Linux 6.7";
+
+/// Its longer answers come over TCP.
+const NAME_SERVER: u16 = 53;
+
+/// What strict is not content without: files, and TCP ports, since Linux 6.7. Device files (6.10) and what
+/// is reached by signals and abstract names (6.12) are guarded too where the kernel can.
+const NEEDED: ABI = ABI::V4;
