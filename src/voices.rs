@@ -83,8 +83,9 @@ mod speaking {
         if voices.explain {
             listen(explain::TARGET, LevelFilter::Info);
         }
-        if env::var_os("RUST_LOG").is_some() {
-            builder.parse_default_env();
+        if let Some(spec) = env::var_os("RUST_LOG") {
+            // What is wrong in it is repeated on stderr, unescaped; and escaping changes nothing that is right.
+            builder.parse_filters(&escape(&spec.to_string_lossy()));
             most = LevelFilter::Trace;
         }
         if cfg!(feature = "see")
@@ -128,14 +129,15 @@ mod speaking {
                 let text = layout(&record.args().to_string(), width, self.colour);
                 return out.write_all(text.as_bytes());
             }
+            let said = escape(&record.args().to_string());
             let topic = Topic::ALL.into_iter().find(|topic| topic.target() == record.target());
             match topic {
                 Some(topic) if is_traced => {
                     let (dim, plain) = if self.colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
                     let at = elapsed().as_micros();
-                    writeln!(out, "{dim}{at:>9} {:<5}{plain} {}", topic.name(), record.args())
+                    writeln!(out, "{dim}{at:>9} {:<5}{plain} {}", topic.name(), said)
                 }
-                _ => writeln!(out, "{:5} {}: {}", record.level(), record.target(), record.args()),
+                _ => writeln!(out, "{:5} {}: {said}", record.level(), record.target()),
             }
         }
     }

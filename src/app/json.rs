@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::error::is_obeyed;
+
 /// An object that is being written.
 #[derive(Debug)]
 pub(super) struct Object<'a> {
@@ -55,8 +57,8 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Section 7: quotes, backslashes and control characters are escaped. So are the C1 controls and DEL,
-/// which a terminal obeys too.
+/// Section 7: quotes, backslashes and control characters are escaped. So is what a terminal obeys besides,
+/// of which nothing is beyond four digits.
 fn string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
@@ -65,7 +67,7 @@ fn string(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            c if is_obeyed(c) => drop(write!(out, "\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
     }
@@ -91,7 +93,7 @@ mod tests {
     #[test]
     fn no_control_character_gets_through() {
         let mut out = String::new();
-        string(&mut out, "\r\n\t\u{0}\u{1b}\u{7f}\u{9b}é\u{fffd}");
-        assert_eq!(out, "\"\\r\\n\\t\\u0000\\u001b\\u007f\\u009bé\u{fffd}\"");
+        string(&mut out, "\r\n\t\u{0}\u{1b}\u{7f}\u{9b}\u{61c}\u{202e}é\u{fffd}");
+        assert_eq!(out, "\"\\r\\n\\t\\u0000\\u001b\\u007f\\u009b\\u061c\\u202eé\u{fffd}\"");
     }
 }

@@ -266,8 +266,9 @@ impl<'a> App<'a> {
         };
         let local = local.map_err(Error::doing("cannot use standard input and output"))?;
         let peer_eof = job.policy.peer_eof.settled(local.input.is_terminal());
+        let filters = job.policy.filters.settled(local.output.is_terminal());
         let largest_datagram = job.transport.largest_datagram();
-        let policy = Policy { peer_eof, largest_datagram, ..job.policy.clone() };
+        let policy = Policy { peer_eof, largest_datagram, filters, ..job.policy.clone() };
         let meter = Meter::new(job.meter, &local);
         let hub = Hub::new(local, policy, stdin, meter.wants_accounts(), reactor.now());
         Ok(Self {

@@ -2,6 +2,9 @@
 //!
 //! Scripts read these lines, so each is spelled once, here, and pinned by a test. Nothing that fails
 //! to be printed may harm a session: errors of stderr are ignored.
+//!
+//! Whatever is in a line, it is one line and a terminal finds nothing in it to obey: text from outside is
+//! escaped where it comes in, and once more as part of the whole here, where nobody can forget it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -83,7 +86,7 @@ impl Console {
             Notice::Bound(_)
             | Notice::Listening(_)
             | Notice::Accepted(_)
-            | Notice::Connected(..) => Some(notice.to_string()),
+            | Notice::Connected(..) => Some(escape(&notice.to_string())),
             Notice::Shared(..) | Notice::Refused(..) | Notice::TimedOut(_) => {
                 Some(self.complaint(notice))
             }
@@ -99,6 +102,7 @@ impl Console {
     ///
     /// One line in one write, so that lines of several processes do not mix.
     pub(crate) fn say(&self, what: &dyn fmt::Display) {
+        let what = escape(&what.to_string());
         say_line(&format!("{}{what}\n", self.without_progress()));
     }
 
@@ -131,7 +135,7 @@ impl Console {
 
     /// How [`Console::complain`] words it.
     pub(crate) fn complaint(&self, what: &dyn fmt::Display) -> String {
-        format!("{}: {what}", self.program)
+        escape(&format!("{}: {what}", self.program))
     }
 }
 
@@ -284,6 +288,17 @@ mod tests {
         assert!(line.ends_with(
             "Invalid argument (a link-local address needs its interface: ADDRESS%eth0)"
         ));
+    }
+
+    #[test]
+    fn what_was_forgotten_elsewhere_is_escaped_here_and_nothing_twice() {
+        let console = Console::new("nc".to_owned(), true);
+        let line = console.line(&Notice::Accepted("a\u{1b}\nb\u{202e}c \\u{1b}"));
+        assert_eq!(
+            line.as_deref(),
+            Some("Connection received on a\\u{1b}\\u{a}b\\u{202e}c \\u{1b}")
+        );
+        assert_eq!(console.complaint(&"\r\u{9b}"), "nc: \\u{d}\\u{9b}");
     }
 
     #[test]

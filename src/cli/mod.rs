@@ -1,7 +1,7 @@
 //! The command line: from what the user typed to what it means.
 //!
 //! Owns: the words of the command line (`args`), the rules between them (`plan`), the values
-//! (`ports`, `vsock`, `proxy`, `time`, `tos`, `password`) and how a value that does not fit is refused.
+//! (`ports`, `vsock`, `proxy`, `time`, `rate`, `tos`, `password`) and how a value that does not fit is refused.
 //! Must not know: sockets, the loop, the process. Nothing here prints a message, exits, or panics,
 //! whatever argv holds. What argv cannot tell comes from the outside (`Outside`): which port a service
 //! name stands for, passwords that are typed, and the credentials in the environment.
@@ -18,6 +18,7 @@ mod password;
 mod plan;
 mod ports;
 mod proxy;
+mod rate;
 mod time;
 mod tos;
 mod vsock;

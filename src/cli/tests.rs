@@ -197,6 +197,7 @@ fn values_must_be_utf8() {
         ("-W", "receive limit"),
         ("--max-conns", "connection limit"),
         ("-i", "interval"),
+        ("--limit-rate", "rate limit"),
         ("-I", "TCP receive window"),
         ("-O", "TCP send window"),
         ("-M", "ttl"),

@@ -19,8 +19,8 @@
 //! * A source that fails ends like one that ends: what it gave before is still delivered.
 //! * A byte that was taken from the source is delivered, held, or counted in [`Flow::lost`].
 //!
-//! Read next: `queue` for streams and datagrams, `transfer` for the ways around it, `pace` for time
-//! between writes, `session::relay`, which couples two flows.
+//! Read next: `queue` for streams and datagrams, `transfer` for the ways around it, `pace` for what waits
+//! for nothing but time, `session::relay`, which couples two flows.
 
 mod pace;
 mod queue;
@@ -35,7 +35,7 @@ use std::time::Instant;
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, Buffer, ByteSink, ByteSource, FIRST};
 use crate::trace::{self, tell};
-pub use pace::Pace;
+pub use pace::{Pace, Rate};
 pub use queue::{BUFFER, Framing, LARGEST, LARGEST_PAYLOAD, Queue};
 pub use state::State;
 use step::{Event, Pumping, Step};
@@ -63,11 +63,15 @@ pub struct Flow {
 #[derive(Debug, Default)]
 struct Limits {
     pace: Option<Pace>,
+    rate: Option<Rate>,
+    /// The source has, or may have, bytes for which only the rate has no room before this time.
+    next_read: Option<Instant>,
     reads_left: Option<u64>,
 }
 
 /// What a flow's bytes pass between its source and its queue. Takes a prefix of the input, gives a
-/// prefix of the output, says how much of both.
+/// prefix of the output, says how much of both. An empty input says that no more comes: then it gives
+/// what it kept back, and is asked until that is nothing.
 pub type Filter<'a> = &'a mut dyn FnMut(&[u8], &mut [u8]) -> (usize, usize);
 
 /// One answer for each end of a flow.
@@ -122,7 +126,7 @@ impl Flow {
         Self {
             name,
             state: State::Open,
-            raw: Buffer::new(BUFFER),
+            raw: Buffer::new(BUFFER.max(queue.least_room())),
             queue,
             transfer,
             limits: None,
@@ -153,6 +157,15 @@ impl Flow {
     pub fn with_pace(mut self, pace: Option<Pace>) -> Self {
         if pace.is_some() {
             self.limits.get_or_insert_default().pace = pace;
+        }
+        self
+    }
+
+    /// So many bytes are taken in a time, so whoever fills the source is held back as by a slow sink.
+    #[must_use]
+    pub fn with_rate(mut self, rate: Option<Rate>) -> Self {
+        if rate.is_some() {
+            self.limits.get_or_insert_default().rate = rate;
         }
         self
     }
@@ -212,6 +225,12 @@ impl Flow {
         if self.queue.front().is_empty() { None } else { self.pace().and_then(Pace::opens_at) }
     }
 
+    /// When the source is worth a read again, if it was last left alone because of nothing but the rate.
+    #[must_use]
+    pub fn next_read(&self) -> Option<Instant> {
+        self.limits.as_ref().and_then(|limits| limits.next_read)
+    }
+
     /// Moves bytes until an end blocks or ends, or the budget has been taken; what was taken may all be
     /// given.
     pub fn pump(
@@ -224,13 +243,19 @@ impl Flow {
         let Allowance { ready, budget, now } = allowance;
         let mut pumping = Pumping { ready, budget, progress: Progress::default() };
         let over_before = self.state.is_over();
+        if let Some(limits) = &mut self.limits {
+            limits.next_read = None;
+        }
         while let Some(step) = self.next_step(pumping.ready, filter.is_some(), now) {
             if step.takes() && pumping.budget == 0 {
                 pumping.progress.more = true;
                 break;
             }
+            if step.takes() && self.must_wait_to_take(now) {
+                break;
+            }
             let event = match step {
-                Step::Read => self.read(source, sink, filter.is_some()),
+                Step::Read => self.read(source, sink, filter.is_some(), now),
                 Step::Write => self.write(sink, now),
                 Step::Pass => self.transfer.pass(source, sink, pumping.budget),
                 Step::Fill => self.transfer.fill(source, pumping.budget),
@@ -295,9 +320,30 @@ impl Flow {
         }
     }
 
-    /// Where the next read goes.
+    /// Where the next read goes. A datagram has to find room for all of it here too.
     fn room(&mut self, filtered: bool) -> &mut [u8] {
-        if filtered { self.raw.spare(1) } else { self.queue.room() }
+        if !filtered {
+            return self.queue.room();
+        }
+        let least_room = self.queue.least_room();
+        let room = self.raw.spare(least_room);
+        if room.len() < least_room { &mut [] } else { room }
+    }
+
+    /// Only the rate forbids to take anything now; if so, it is noted for whoever sets timers.
+    fn must_wait_to_take(&mut self, now: Instant) -> bool {
+        let Some(Limits { rate: Some(rate), next_read, .. }) = self.limits.as_deref_mut() else {
+            return false;
+        };
+        let must_wait = rate.allows(now) == 0;
+        *next_read = must_wait.then(|| rate.opens_at());
+        must_wait
+    }
+
+    /// Bytes that one read may take. Of a datagram all are taken or lost, so they are paid for afterwards.
+    fn most_to_take(&self, now: Instant) -> usize {
+        let rate = self.limits.as_ref().and_then(|limits| limits.rate.as_ref());
+        rate.filter(|_| self.queue.is_plain()).map_or(usize::MAX, |rate| rate.allows(now))
     }
 
     fn is_stalled(&self, ready: Ends) -> bool {
@@ -397,11 +443,16 @@ impl Flow {
         source: &mut dyn ByteSource,
         sink: &mut dyn ByteSink,
         filtered: bool,
+        now: Instant,
     ) -> Event {
+        let most = self.most_to_take(now);
         let room = self.room(filtered);
-        let whole = room.len();
-        match source.try_read(room) {
+        let whole = room.len().min(most);
+        match source.try_read(&mut room[..whole]) {
             Ok(Attempt::Moved(n)) => {
+                if let Some(Limits { rate: Some(rate), .. }) = self.limits.as_deref_mut() {
+                    rate.took(n, now);
+                }
                 if filtered {
                     self.raw.filled(n);
                 } else {
@@ -455,6 +506,14 @@ impl Flow {
         }
         if self.state == State::Draining {
             self.queue.ended();
+            // Only then is there surely room for what it kept.
+            if self.queue.is_empty() {
+                let (_, given) = filter(&[], self.queue.room());
+                if given > 0 {
+                    self.queue.filled(given);
+                    self.queue.ended();
+                }
+            }
         }
     }
 

@@ -66,6 +66,15 @@ impl Queue {
         }
     }
 
+    /// How much room one read of the source must find, if it is to lose nothing: 1, or the largest datagram.
+    #[must_use]
+    pub fn least_room(&self) -> usize {
+        match self {
+            Self::Stream { least_room, .. } => *least_room,
+            Self::Packets(_) => 1,
+        }
+    }
+
     /// No byte held.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,6 +1,7 @@
 //! One direction against scripted ends: whatever they do, no byte is lost, invented or reordered.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -194,19 +195,143 @@ fn bytes_that_somebody_has_to_see_never_go_around_the_queue() {
     };
     let ways = [
         flow().with_reads(NonZeroU64::new(100)),
-        flow().with_pace(Some(Pace::new(std::time::Duration::ZERO))),
+        flow().with_pace(Some(Pace::new(Duration::ZERO))),
+        flow().with_rate(NonZeroU64::new(Rate::LARGEST).map(|most| Rate::new(most, epoch()))),
         Flow::new("test", Queue::received(BUFFER)),
     ];
     for mut flow in ways {
         let mut source = Script::new([]).holding(vec![7; 3 * BUFFER]).spliceable();
         let mut sink = Script::new([]).spliceable();
-        flow.pump(&mut source, &mut sink, None, allow(BOTH, 2 * BUFFER));
-        assert!(!matches!(flow.transfer, Transfer::Through(_)), "{flow:?}");
+        // Late enough for a bucket to have filled.
+        flow.pump(
+            &mut source,
+            &mut sink,
+            None,
+            Allowance { now: after(1000), ..allow(BOTH, 2 * BUFFER) },
+        );
+        assert!(
+            !sink.bytes.is_empty() && !matches!(flow.transfer, Transfer::Through(_)),
+            "{flow:?}"
+        );
     }
     let mut source = Script::new([]).holding(vec![7; 3 * BUFFER]).spliceable();
     let (mut flow, mut sink) = (flow(), Script::new([]).spliceable());
     flow.pump(&mut source, &mut sink, Some(filter), allow(BOTH, 2 * BUFFER));
     assert!(matches!(flow.transfer, Transfer::Watching));
+}
+
+fn after(millis: u64) -> Instant {
+    epoch() + Duration::from_millis(millis)
+}
+
+/// A flow of 1000 bytes a second.
+fn slow(queue: Queue) -> Flow {
+    let rate = NonZeroU64::new(1000).map(|rate| Rate::new(rate, epoch()));
+    Flow::new("test", queue).with_rate(rate)
+}
+
+#[test]
+fn a_rate_leaves_bytes_in_the_source_and_says_when_to_come_back() {
+    let mut source = Script::new([]).holding(vec![7; 150]);
+    let (mut flow, mut sink) = (slow(Queue::stream()), Script::new([]));
+    let mut pump = |flow: &mut Flow, at| {
+        let allowance = Allowance { ready: BOTH, budget: PLENTY, now: after(at) };
+        let progress = flow.pump(&mut source, &mut sink, None, allowance);
+        assert_eq!(progress.blocked, Ends::default(), "nobody said EAGAIN");
+        assert!(!progress.more, "the timer will say when");
+        (sink.bytes.len(), progress.finished, flow.next_read())
+    };
+    assert_eq!(pump(&mut flow, 0), (0, false, Some(after(10))));
+    assert_eq!(pump(&mut flow, 9), (0, false, Some(after(10))));
+    assert_eq!(pump(&mut flow, 10), (10, false, Some(after(20))));
+    assert_eq!(pump(&mut flow, 60), (60, false, Some(after(70))), "late is made up for");
+    assert_eq!(pump(&mut flow, 159), (150, false, Some(after(160))));
+    assert_eq!(pump(&mut flow, 160), (150, true, None), "the end waits for its turn, like a byte");
+}
+
+#[test]
+fn a_rate_is_no_reason_to_come_back_where_something_else_is_missing() {
+    let cases = [(false, true, 200), (true, false, 3 * FIRST)];
+    for (source_is_ready, sink_is_ready, held) in cases {
+        let (mut flow, mut sink) = (slow(Queue::stream()), Script::new([]));
+        let mut source = Script::new([]).holding(vec![7; held]);
+        let ready = Ends { source: source_is_ready, sink: sink_is_ready };
+        for second in 1..=200 {
+            let allowance = Allowance { ready, budget: PLENTY, now: after(1000 * second) };
+            flow.pump(&mut source, &mut sink, None, allowance);
+        }
+        assert_eq!(flow.next_read(), None, "{ready:?}");
+    }
+}
+
+/// Gives what was put into it datagram by datagram; cuts off what finds no room, as the kernel does.
+struct Datagrams(Vec<Vec<u8>>);
+
+impl ByteSource for Datagrams {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        let Some(datagram) = self.0.pop() else { return Ok(Attempt::Blocked) };
+        let n = datagram.len().min(into.len());
+        into[..n].copy_from_slice(&datagram[..n]);
+        Ok(Attempt::Moved(n))
+    }
+}
+
+#[test]
+fn a_datagram_passes_a_rate_whole_and_is_paid_for() {
+    let mut source = Datagrams(vec![vec![2; 500], vec![1; 500]]);
+    let (mut flow, mut sink) = (slow(Queue::received(LARGEST)), Script::new([]));
+    let mut pump = |at| {
+        let allowance = Allowance { ready: BOTH, budget: PLENTY, now: after(at) };
+        flow.pump(&mut source, &mut sink, None, allowance);
+        sink.bytes.len()
+    };
+    assert_eq!([pump(0), pump(10), pump(509), pump(510)], [0, 500, 500, 1000]);
+}
+
+#[test]
+fn a_datagram_is_not_cut_by_what_a_filter_has_left() {
+    let mut source = Datagrams(vec![vec![3; LARGEST], vec![2; LARGEST], vec![1; 40_000]]);
+    let mut sink = Script::new([Step::UpTo(1), Step::Block]);
+    let mut flow = Flow::new("test", Queue::received(LARGEST));
+    let filter: Filter<'_> = &mut |input, output| {
+        // Makes four bytes of one, as what is sanitized does.
+        let n = input.len().min(output.len() / 4);
+        output[..4 * n].fill(input.first().copied().unwrap_or_default());
+        (n, 4 * n)
+    };
+    for _ in 0..50 {
+        flow.pump(&mut source, &mut sink, Some(&mut *filter), allow(BOTH, PLENTY));
+    }
+    assert_eq!(sink.bytes.len(), 4 * (2 * LARGEST + 40_000));
+}
+
+#[test]
+fn what_a_filter_kept_comes_at_the_end_also_behind_a_full_queue() {
+    for sink_steps in [vec![], vec![Step::UpTo(1), Step::Block, Step::UpTo(1), Step::Block]] {
+        let mut source = Script::new([]).holding(*b"abc");
+        let (mut flow, mut sink) = (flow(), Script::new(sink_steps));
+        let mut kept = false;
+        let filter: Filter<'_> = &mut |input, output| match input {
+            [] if kept => {
+                kept = false;
+                output[..2].copy_from_slice(b"!?");
+                (0, 2)
+            }
+            input => {
+                kept |= !input.is_empty();
+                output[..input.len()].copy_from_slice(input);
+                (input.len(), input.len())
+            }
+        };
+        let mut finished = 0;
+        for _ in 0..5 {
+            let allowance = allow(BOTH, PLENTY);
+            let progress = flow.pump(&mut source, &mut sink, Some(&mut *filter), allowance);
+            finished += usize::from(progress.finished);
+        }
+        assert_eq!((finished, flow.state()), (1, State::Finished));
+        assert_eq!(sink.bytes, b"abc!?");
+    }
 }
 
 /// A pipe of the kernel's, by one end, as stdin or stdout may be.

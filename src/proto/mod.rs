@@ -17,7 +17,7 @@
 //! [`packets`], and the moment they were seen, [`Stamp`].
 //!
 //! Read next: `proto/crlf.rs`, the smallest layer; `proto/telnet.rs`, one with states and answers;
-//! `proto/handshake.rs`.
+//! `proto/sanitize.rs`, one that has to wait for the rest of a character; `proto/handshake.rs`.
 
 use std::fmt::Debug;
 
@@ -29,6 +29,7 @@ mod http_connect;
 pub mod packets;
 pub mod pcapng;
 mod question;
+mod sanitize;
 mod socks4;
 mod socks5;
 mod stamp;
@@ -41,6 +42,7 @@ pub use handshake::{
 };
 pub use http_connect::HttpConnect;
 pub use question::question;
+pub use sanitize::Sanitize;
 pub use socks4::Socks4;
 pub use socks5::Socks5;
 pub use stamp::Stamp;
@@ -63,8 +65,8 @@ pub struct Passed {
 ///   calling until the input is gone comes to an end.
 /// * The same bytes come out for every way to cut the input and for every room of at least [`ROOM`].
 /// * Output beyond `given` and input beyond `taken` are as if the call had not seen them.
-/// * No input makes it panic, and it stores no bytes: with input whose end never comes it keeps a
-///   state and nothing else. There is nothing to flush at an end of file.
+/// * No input makes it panic, and it stores no bytes but the few that a piece cut in two begins with:
+///   with input whose end never comes it keeps a state and nothing else.
 ///
 /// Callers must not assume that `taken` and `given` are equal, or that both move: a protocol's own
 /// bytes are taken and give nothing. A layer that keeps bytes (TLS) will have to add to this trait
@@ -77,27 +79,41 @@ pub trait Layer: Debug {
     /// `reply`: at most two bytes more than this call has taken, and over a whole session never more
     /// than was taken. A caller that takes no more while answers wait for the wire bounds them.
     fn inbound(&mut self, input: &[u8], output: &mut [u8], reply: &mut Vec<u8>) -> Passed;
+
+    /// The peer sends no more: writes what was kept for bytes that might have followed, as far as there
+    /// is room, and says how much that was. 0: nothing is left, or the room is less than [`ROOM`].
+    fn inbound_ended(&mut self, _output: &mut [u8]) -> usize {
+        0
+    }
 }
 
-/// The layers of one session, from the user to the wire: CRLF, then telnet.
+/// The layers of one session, from the user to the wire: CRLF and what sanitizes, then telnet.
 ///
-/// There is no buffer between the two because none is needed: CRLF changes what goes out, telnet what
-/// comes in, and each is silent the other way. So every direction has at most one layer that does
-/// anything, and the stack calls that one alone. A layer that changes both ways (TLS) is not a third
-/// field here: it stands between this stack and the wire, with a buffer before it.
+/// No bytes are kept between them. CRLF changes what goes out, the others what comes in, and each is
+/// silent the other way; and what is sanitized is asked first how much it will surely take, and telnet gives
+/// no more. A layer that changes both ways (TLS) is not one more field here: it stands between this
+/// stack and the wire, with a buffer before it.
 #[derive(Debug, Default)]
 pub struct Stack {
     /// `-C`.
     pub crlf: Option<Crlf>,
     /// `-t`.
     pub telnet: Option<Telnet>,
+    /// `--sanitize`, where stdout is a terminal.
+    pub sanitize: Option<Sanitize>,
 }
 
 impl Stack {
     /// No layer at all: bytes may as well go around the stack.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.crlf.is_none() && self.telnet.is_none()
+        self.crlf.is_none() && !self.changes_inbound()
+    }
+
+    /// What comes in does not come out as it is.
+    #[must_use]
+    pub fn changes_inbound(&self) -> bool {
+        self.telnet.is_some() || self.sanitize.is_some()
     }
 }
 
@@ -110,10 +126,40 @@ impl Layer for Stack {
     }
 
     fn inbound(&mut self, input: &[u8], output: &mut [u8], reply: &mut Vec<u8>) -> Passed {
-        match &mut self.telnet {
-            Some(telnet) => telnet.inbound(input, output, reply),
-            None => Passed::unchanged(input, output),
+        match (&mut self.telnet, &mut self.sanitize) {
+            (Some(telnet), Some(sanitize)) => both(telnet, sanitize, input, output, reply),
+            (Some(telnet), None) => telnet.inbound(input, output, reply),
+            (None, Some(sanitize)) => sanitize.inbound(input, output, reply),
+            (None, None) => Passed::unchanged(input, output),
         }
+    }
+
+    fn inbound_ended(&mut self, output: &mut [u8]) -> usize {
+        self.sanitize.as_mut().map_or(0, |sanitize| sanitize.inbound_ended(output))
+    }
+}
+
+/// Through telnet, and what it gives is sanitized at once.
+fn both(
+    telnet: &mut Telnet,
+    sanitize: &mut Sanitize,
+    input: &[u8],
+    output: &mut [u8],
+    reply: &mut Vec<u8>,
+) -> Passed {
+    let mut passed = Passed::default();
+    let mut between = [0; 256];
+    loop {
+        let room = &mut output[passed.given..];
+        let most = sanitize::surely_fit(room.len()).min(between.len());
+        let data = telnet.inbound(&input[passed.taken..], &mut between[..most], reply);
+        if data == Passed::default() {
+            return passed;
+        }
+        let shown = sanitize.inbound(&between[..data.given], room, reply);
+        debug_assert_eq!(shown.taken, data.given, "it promised to take all");
+        passed.taken += data.taken;
+        passed.given += shown.given;
     }
 }
 
@@ -128,10 +174,15 @@ impl Passed {
 
     /// Passes bytes on until `stop` is next, the input is gone or the output full.
     fn pass_until(&mut self, stop: u8, input: &[u8], output: &mut [u8]) {
+        self.pass_while(|byte| byte != stop, input, output);
+    }
+
+    /// Passes such bytes on until another is next, the input is gone or the output full.
+    fn pass_while(&mut self, passes: impl Fn(u8) -> bool, input: &[u8], output: &mut [u8]) {
         let (rest, room) = (&input[self.taken..], &mut output[self.given..]);
         // Never looks further than it can write: with little room that would make the cost quadratic.
         let reach = &rest[..rest.len().min(room.len())];
-        let run = reach.iter().position(|&byte| byte == stop).unwrap_or(reach.len());
+        let run = reach.iter().position(|&byte| !passes(byte)).unwrap_or(reach.len());
         room[..run].copy_from_slice(&reach[..run]);
         self.taken += run;
         self.given += run;
@@ -144,10 +195,32 @@ impl Passed {
         self.given += bytes.len();
         true
     }
+
+    /// Writes a byte as `\x1b`, as [`Passed::give`].
+    fn give_byte(&mut self, byte: u8, output: &mut [u8]) -> bool {
+        let digit = |nibble: u8| HEX[usize::from(nibble & 15)];
+        self.give(&[b'\\', b'x', digit(byte >> 4), digit(byte)], output)
+    }
+
+    /// Writes a character as `\u{202e}`, as [`Passed::give`].
+    fn give_character(&mut self, c: char, output: &mut [u8]) -> bool {
+        let mut bytes = [0; LONGEST_NUMBER];
+        let mut len = 0;
+        for (slot, c) in bytes.iter_mut().zip(c.escape_unicode()) {
+            *slot = u8::try_from(c).unwrap_or(b'?');
+            len += 1;
+        }
+        self.give(&bytes[..len], output)
+    }
 }
 
-/// The least room in which every layer gets on: the longest piece that is given whole, CR LF.
-pub const ROOM: usize = 2;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// `\u{10ffff}`
+const LONGEST_NUMBER: usize = 10;
+
+/// The least room in which every layer gets on, and all of them together.
+pub const ROOM: usize = sanitize::LONGEST;
 
 #[cfg(test)]
 mod tests;

@@ -104,7 +104,11 @@ pub(super) fn every_cut(input: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
 }
 
 fn full() -> Stack {
-    Stack { crlf: Some(Crlf::default()), telnet: Some(Telnet::default()) }
+    Stack {
+        crlf: Some(Crlf::default()),
+        telnet: Some(Telnet::default()),
+        sanitize: Some(Sanitize::default()),
+    }
 }
 
 #[test]
@@ -126,13 +130,20 @@ fn an_empty_stack_changes_nothing() {
 }
 
 #[test]
-fn a_full_stack_does_both() {
+fn a_full_stack_does_all() {
     let mut stack = full();
     assert!(!stack.is_empty());
-    let out = in_pieces(&mut stack, Way::Outbound, [b"a\n\xff".as_slice()], &[2]);
-    assert_eq!(out, Came { out: b"a\r\n\xff".to_vec(), reply: Vec::new() });
-    let back = in_pieces(&mut stack, Way::Inbound, [b"a\n\xff\xfd\x01".as_slice()], &[2]);
-    assert_eq!(back, Came { out: b"a\n".to_vec(), reply: b"\xff\xfc\x01".to_vec() });
+    let out = in_pieces(&mut stack, Way::Outbound, [b"a\n\xff\x1b".as_slice()], &[2]);
+    assert_eq!(out, Came { out: b"a\r\n\xff\x1b".to_vec(), reply: Vec::new() });
+    // The command stands inside a character, and the byte 0xff that is data is no UTF-8.
+    let input = b"a\n\xe2\xff\xfd\x01\x98\x83\x1b\xff\xff\r".as_slice();
+    let back = in_pieces(&mut stack, Way::Inbound, [input], &[ROOM]);
+    let shown = "a\n☃\\x1b\\xff".as_bytes().to_vec();
+    assert_eq!(back, Came { out: shown, reply: b"\xff\xfc\x01".to_vec() });
+    let mut rest = [0; ROOM];
+    assert_eq!(stack.inbound_ended(&mut rest), 4);
+    assert_eq!(&rest[..4], b"\\x0d");
+    assert_eq!(Stack::default().inbound_ended(&mut rest), 0);
 }
 
 proptest! {
@@ -145,8 +156,24 @@ proptest! {
     ) {
         let same = Came { out: input.clone(), reply: Vec::new() };
         let (crlf, telnet) = (&mut Crlf::default(), &mut Telnet::default());
+        let sanitize = &mut Sanitize::default();
+        prop_assert_eq!(&in_random_pieces(sanitize, Way::Outbound, &input, &cuts, &rooms), &same);
         prop_assert_eq!(&in_random_pieces(crlf, Way::Inbound, &input, &cuts, &rooms), &same);
         prop_assert_eq!(&in_random_pieces(telnet, Way::Outbound, &input, &cuts, &rooms), &same);
+    }
+
+    /// One after the other with all the room in the world between them is what the stack has to be.
+    #[test]
+    fn telnet_then_sanitize_is_the_same_in_one_go(
+        input in prop::collection::vec(prop_oneof![Just(b'a'), Just(0x1b), Just(0xe2), any::<u8>(), 240u8..=255], 0..200),
+        cuts in prop::collection::vec(1usize..10, 1..5),
+        rooms in prop::collection::vec(ROOM..60, 1..5),
+    ) {
+        let mut stack = Stack { crlf: None, ..full() };
+        let came = in_random_pieces(&mut stack, Way::Inbound, &input, &cuts, &rooms);
+        let plain = in_pieces(&mut Telnet::default(), Way::Inbound, [&input[..]], &[1000]);
+        let shown = in_pieces(&mut Sanitize::default(), Way::Inbound, [&plain.out[..]], &[4000]);
+        prop_assert_eq!(came, Came { out: shown.out, reply: plain.reply });
     }
 
     /// [`in_pieces`] checks the contract; here no room is too small to be offered.

@@ -10,6 +10,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use super::*;
@@ -153,6 +154,9 @@ struct Side {
     printed: Vec<u8>,
     deadline: Option<Instant>,
     outcome: Option<Outcome>,
+    /// What its policy promises, bytes a second, and how long it had.
+    rate: Option<NonZeroU64>,
+    lasted: Duration,
 }
 
 impl Side {
@@ -173,6 +177,8 @@ impl Side {
             splicing,
         };
         Self {
+            rate: policy.rate,
+            lasted: Duration::ZERO,
             session: Session::new(wire.clone(), policy.into(), epoch()),
             wire,
             stdin: end(input),
@@ -229,6 +235,7 @@ impl Side {
         self.spoken_of = self.level();
         if let Some(outcome) = report.ended {
             self.outcome = Some(outcome);
+            self.lasted = now - epoch();
             // The descriptor is closed: the peer reads an end of file.
             self.wire.to.borrow_mut().ended = true;
         }
@@ -273,6 +280,10 @@ fn experiment(seed: u64) -> Findings {
         splicing,
     };
     let (near, far) = (joint(&back, &there), joint(&there, &back));
+    // One in four has a limit. The slowest takes 0.4 s for all there is.
+    let rates: [_; 2] = [(); 2].map(|()| {
+        (roll(4) == 0).then(|| 1_000_000 + roll(10_000_000) as u64).and_then(NonZeroU64::new)
+    });
     let policy = |half_close: bool, peer_eof: PeerEof| Policy {
         local_eof: if half_close { LocalEof::HalfClose } else { LocalEof::KeepOpen },
         peer_eof,
@@ -282,8 +293,8 @@ fn experiment(seed: u64) -> Findings {
     let second_eof = if roll(2) == 0 { PeerEof::KeepSending } else { PeerEof::EndSession };
     let second_closes = second_eof == PeerEof::EndSession || roll(2) == 0;
     let mut sides = [
-        Side::new(&dice, near, policy(true, PeerEof::KeepSending)),
-        Side::new(&dice, far, policy(second_closes, second_eof)),
+        Side::new(&dice, near, Policy { rate: rates[0], ..policy(true, PeerEof::KeepSending) }),
+        Side::new(&dice, far, Policy { rate: rates[1], ..policy(second_closes, second_eof) }),
     ];
     let cut_at = if roll(4) == 0 { Some(roll(60)) } else { None };
     let mut now = epoch();
@@ -333,6 +344,11 @@ fn check(seed: u64) {
             - side.left_to_type.len()
             - side.stdin.from.borrow().bytes.len()) as u64;
         assert_eq!(outcome.sent + outcome.unsent, read, "seed {seed}: {name} lost count of stdin");
+        if let Some(rate) = side.rate {
+            let most = u128::from(rate.get()) * side.lasted.as_nanos() / 1_000_000_000;
+            let moved = outcome.sent.max(outcome.received);
+            assert!(u128::from(moved) <= most, "seed {seed}: {name} moved {moved}, not {most}");
+        }
         if !cut {
             assert!(outcome.is_clean(), "seed {seed}: {name} {outcome:?}");
         }

@@ -29,6 +29,8 @@ pub struct Policy {
     pub filters: Filters,
     /// Time between two lines sent (`-i`).
     pub interval: Option<Duration>,
+    /// Bytes relayed a second at most, each way (`--limit-rate`).
+    pub rate: Option<NonZeroU64>,
 }
 
 /// Which filters stand between stdin and stdout and the wire.
@@ -38,6 +40,16 @@ pub struct Filters {
     pub crlf: bool,
     /// Telnet negotiation is answered and kept from stdout (`-t`).
     pub telnet: bool,
+    /// Control characters of the peer are shown and not obeyed (`--sanitize`).
+    pub sanitize: bool,
+}
+
+impl Filters {
+    /// The filters with the question about stdout answered: only a terminal obeys anything.
+    #[must_use]
+    pub fn settled(self, stdout_is_terminal: bool) -> Self {
+        Self { sanitize: self.sanitize && stdout_is_terminal, ..self }
+    }
 }
 
 impl Policy {
@@ -55,6 +67,7 @@ impl Policy {
             largest_datagram: LARGEST,
             filters: Filters::default(),
             interval: None,
+            rate: None,
         }
     }
 }

@@ -13,10 +13,10 @@ use super::outcome::{Datagrams, End, Moved, Outcome};
 use super::policy::{Filters, LocalEof, PeerEof, Policy, Ways};
 use super::{Report, Turn};
 use crate::explain::{Step, explain};
-use crate::flow::{Allowance, Ends, Failure, Flow, Pace, Progress, Queue, State};
+use crate::flow::{Allowance, Ends, Failure, Flow, Pace, Progress, Queue, Rate, State};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
-use crate::proto::{Crlf, Layer, Stack, Telnet};
+use crate::proto::{Crlf, Layer, Sanitize, Stack, Telnet};
 use crate::reactor::Readiness;
 
 /// The relaying phase of a session.
@@ -53,17 +53,19 @@ impl Relay {
             }
             Some(framing) => (Queue::packets(framing), Queue::received(policy.largest_datagram)),
         };
+        let rate = policy.rate.map(|rate| Rate::new(rate, now));
         let outbound = match policy.ways {
-            Ways::Both | Ways::SendOnly => {
-                Flow::new("outbound", to_wire).with_pace(policy.interval.map(Pace::new))
-            }
+            Ways::Both | Ways::SendOnly => Flow::new("outbound", to_wire)
+                .with_pace(policy.interval.map(Pace::new))
+                .with_rate(rate.clone()),
             Ways::ReceiveOnly => Flow::unused("outbound"),
         };
-        let inbound = Flow::new("inbound", from_wire).with_reads(policy.recv_limit);
+        let inbound = Flow::new("inbound", from_wire).with_reads(policy.recv_limit).with_rate(rate);
         let filtering = (policy.filters != Filters::default()).then(|| {
             let layers = Stack {
                 crlf: policy.filters.crlf.then(Crlf::default),
                 telnet: policy.filters.telnet.then(Telnet::default),
+                sanitize: policy.filters.sanitize.then(Sanitize::default),
             };
             Box::new(Filtering { layers, replies: Vec::new() })
         });
@@ -178,11 +180,14 @@ impl Relay {
         };
         let allowance = Allowance { ready, budget: turn.budget, now: turn.now };
         let Some(Filtering { layers, replies }) =
-            self.filtering.as_deref_mut().filter(|it| it.layers.telnet.is_some())
+            self.filtering.as_deref_mut().filter(|it| it.layers.changes_inbound())
         else {
             return self.inbound.pump(wire, local_out, None, allowance);
         };
         let mut filter = |input: &[u8], output: &mut [u8]| {
+            if input.is_empty() {
+                return (0, layers.inbound_ended(output));
+            }
             let passed = layers.inbound(input, output, replies);
             (passed.taken, passed.given)
         };
@@ -345,16 +350,21 @@ impl Relay {
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {
-        let next_line = self.outbound.next_write().filter(|at| *at > now);
-        self.quit_at.into_iter().chain(self.idle_deadline()).chain(next_line).min()
+        let next_move = self.gates().filter(|at| *at > now);
+        self.quit_at.into_iter().chain(self.idle_deadline()).chain(next_move).min()
+    }
+
+    /// When what waits for nothing but time may go on.
+    fn gates(&self) -> impl Iterator<Item = Instant> {
+        let reads = self.outbound.next_read().into_iter().chain(self.inbound.next_read());
+        reads.chain(self.outbound.next_write())
     }
 
     /// Lazy: computed from the last byte moved, so that moving a byte sets no timer. A line that is
-    /// only waiting for its time is no idleness.
+    /// only waiting for its time is no idleness, and neither is what the rate holds back.
     fn idle_deadline(&self) -> Option<Instant> {
         let idle = self.policy.idle?;
-        let from =
-            self.outbound.next_write().map_or(self.last_active, |at| at.max(self.last_active));
+        let from = self.gates().fold(self.last_active, Instant::max);
         Some(from + idle)
     }
 

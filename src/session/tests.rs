@@ -314,6 +314,22 @@ fn idle_timer_starts_anew_with_every_byte() {
 }
 
 #[test]
+fn what_the_rate_holds_back_is_no_idleness() {
+    let (second, byte) = (Duration::from_secs(1), NonZeroU64::new(1));
+    let policy = Policy { idle: Some(second / 4), rate: byte, ..client() };
+    let mut bench = bench(policy).types(b"abc");
+    for got in ["", "a", "ab"] {
+        assert_eq!(bench.goes_on().deadline, Some(bench.now + second), "{got}");
+        assert_eq!(bench.session.wire_mut().got, got.as_bytes());
+        bench.now += second;
+    }
+    // While the gate is shut nobody knows that stdin is silent; when it opens it shows, and has lasted.
+    assert_eq!(bench.goes_on().deadline, Some(bench.now + second));
+    bench.now += second;
+    assert!(matches!(bench.ends().end, End::Idle));
+}
+
+#[test]
 fn an_idle_end_that_loses_bytes_is_not_clean() {
     let policy = Policy { idle: Some(Duration::ZERO), ..client() };
     let mut bench = bench(policy).types(b"xy");

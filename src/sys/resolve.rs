@@ -159,7 +159,8 @@ pub fn in_numbers(address: SocketAddr) -> String {
         None => a_socket().ok().and_then(|socket| index_to_name(socket, zone).ok()),
     };
     let interface = named.unwrap_or_else(|| zone.to_string());
-    format!("{}%{interface}", address.ip())
+    // The kernel allows its name to hold any byte but a slash, a colon and white space.
+    format!("{}%{}", address.ip(), escape(&interface))
 }
 
 /// Has [`in_numbers`] go on naming interfaces when no socket can be made any more

@@ -12,6 +12,9 @@ use markdown::{files, pages, root};
 /// Shell completions, as they are made.
 mod completions;
 
+/// What the program is built of.
+mod dependencies;
+
 #[path = "../markdown/mod.rs"]
 mod markdown;
 

@@ -1,7 +1,8 @@
 //! What peers and users send through a layer: the promises of [`Layer`], for any bytes.
 
 use bolero::check;
-use pollcat::proto::{Crlf, Layer, Passed, ROOM, Telnet};
+use pollcat::error::is_obeyed;
+use pollcat::proto::{Crlf, Layer, Passed, ROOM, Sanitize, Telnet};
 
 use crate::seeds::{LONGEST_INPUT, Seeds, TIME, without_end};
 
@@ -17,6 +18,29 @@ fn telnet_inbound() {
         // All that it ever says is that it will not.
         let refusals = came.reply.chunks(3);
         assert!(refusals.into_iter().all(|it| matches!(it, [IAC, WONT | DONT, _])), "{came:x?}");
+    };
+    seeds.corpus().for_each(check);
+    check!()
+        .with_max_len(LONGEST_INPUT)
+        .with_test_time(TIME)
+        .for_each(|input: &[u8]| seeds.of_input(input, check));
+}
+
+#[test]
+fn sanitize_inbound() {
+    let seeds = Seeds::of("sanitize_inbound", SANITIZE_WORDS);
+    let check = |input: &[u8]| {
+        let inbound =
+            |layer: &mut Sanitize, input: &[u8], output: &mut [u8], reply: &mut Vec<u8>| {
+                layer.inbound(input, output, reply)
+            };
+        let came = keeps_its_promises(inbound, input);
+        assert_eq!(came.reply, b"");
+        let text = str::from_utf8(&came.out).expect("UTF-8, whatever went in");
+        let passes = |c: char| matches!(c, '\r' | '\n' | '\t') || !is_obeyed(c);
+        assert!(text.chars().all(passes), "{text:?}");
+        let alone = text.split("\r\n").any(|part| part.contains('\r'));
+        assert!(!alone, "a CR without its LF: {text:?}");
     };
     seeds.corpus().for_each(check);
     check!()
@@ -56,14 +80,14 @@ struct Came {
 }
 
 fn keeps_its_promises<L: Layer + Default>(way: impl Way<L>, input: &[u8]) -> Came {
-    let whole = passes(&way, input, input.len(), 2 * input.len() + ROOM);
+    let whole = passes(&way, input, input.len(), MOST_MADE * input.len() + ROOM);
     for (size, room) in [(1, ROOM), (3, ROOM + 1), (input.len(), ROOM + 3)] {
         let cut = passes(&way, input, size, room);
         assert_eq!(cut, whole, "{} cut after {size} into {room}", input.escape_ascii());
     }
     if let Some(long) = without_end(input) {
         let cut = passes(&way, &long, 1000, 777);
-        let whole = passes(&way, &long, long.len(), 2 * long.len() + ROOM);
+        let whole = passes(&way, &long, long.len(), MOST_MADE * long.len() + ROOM);
         assert!(cut == whole, "{} again and again", input.escape_ascii());
     }
     whole
@@ -86,8 +110,11 @@ fn passes<L: Layer + Default>(way: &impl Way<L>, input: &[u8], size: usize, room
             assert!(came.reply.len() <= taken, "replies more than it was told");
         }
         let nothing = way(&mut layer, b"", &mut output, &mut came.reply);
-        assert_eq!(nothing, Passed::default(), "kept something back");
+        assert_eq!(nothing, Passed::default(), "gave what it kept back before the end");
     }
+    let rest = layer.inbound_ended(&mut output);
+    came.out.extend(&output[..rest]);
+    assert_eq!(layer.inbound_ended(&mut output), 0, "kept something back");
     let kept = format!("{layer:?}").len();
     assert!(kept <= MOST_KEPT, "keeps {kept}");
     came
@@ -97,6 +124,9 @@ fn passes<L: Layer + Default>(way: &impl Way<L>, input: &[u8], size: usize, room
 trait Way<L>: Fn(&mut L, &[u8], &mut [u8], &mut Vec<u8>) -> Passed {}
 
 impl<L, F: Fn(&mut L, &[u8], &mut [u8], &mut Vec<u8>) -> Passed> Way<L> for F {}
+
+/// Bytes that come of one at most: `\xff`.
+const MOST_MADE: usize = 4;
 
 /// Of a layer's form for debugging: a state and nothing else.
 const MOST_KEPT: usize = 64;
@@ -120,6 +150,23 @@ const TELNET_WORDS: &[&[u8]] = &[
     b"\x00",
     b"\r\x00",
     b"data",
+];
+
+const SANITIZE_WORDS: &[&[u8]] = &[
+    b"\x1b",
+    b"\x07",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b"\t",
+    b"\x7f",
+    b"\x9b",
+    b"\xc2",
+    b"\xe2\x80",
+    b"\xae",
+    b"\xf0\x9f",
+    b"\xed\xa0\x80",
+    b"text",
 ];
 
 const CRLF_WORDS: &[&[u8]] = &[b"\r", b"\n", b"\r\n", b"\n\r", b"\r\r\n", b"line"];

@@ -83,6 +83,15 @@ mod filters;
 /// Sockets of others, and readiness.
 mod inherit;
 
+/// Text from outside in messages and results.
+mod hostile;
+
+/// `--limit-rate`.
+mod limit_rate;
+
+/// `--sanitize`.
+mod sanitize;
+
 /// `-F`: the connection comes out of stdout.
 mod pass_fd;
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::words::Words;
-use crate::cli::{args, time};
+use crate::cli::{args, rate, time};
 use crate::error::Error;
 use crate::flow::{Framing, LARGEST, LARGEST_PAYLOAD};
 use crate::session::{Filters, LocalEof, PeerEof, Policy, Ways};
@@ -22,6 +22,8 @@ pub(super) struct Limits {
     quit_after: Option<Duration>,
     /// `-W`
     reads: Option<NonZeroU64>,
+    /// `--limit-rate`
+    rate: Option<NonZeroU64>,
     /// `--udp-size`
     datagram: Option<usize>,
 }
@@ -40,6 +42,10 @@ impl Limits {
             quit: quit.map(|value| time::parse_signed(QUIT_TIMER, value)).transpose()?.flatten(),
             quit_after: time(args::QUIT_AFTER, QUIT_TIMER)?,
             reads: reads.and_then(NonZeroU64::new),
+            rate: words
+                .value(args::LIMIT_RATE, RATE)?
+                .map(|value| rate::parse(RATE, value))
+                .transpose()?,
             datagram: words.number(args::UDP_SIZE, "datagram size", 1..=LARGEST_PAYLOAD)?,
         })
     }
@@ -91,8 +97,13 @@ pub(super) fn policy(words: Words<'_>, transport: Transport, limits: &Limits) ->
         idle: limits.timeout.filter(|_| !hears_many(words, transport)),
         recv_limit: limits.reads,
         framing: framing(words, transport, limits),
-        filters: Filters { crlf: words.has(args::CRLF), telnet: words.has(args::TELNET) },
+        filters: Filters {
+            crlf: words.has(args::CRLF),
+            telnet: words.has(args::TELNET),
+            sanitize: words.has(args::SANITIZE),
+        },
         interval: limits.interval,
+        rate: limits.rate,
         ..Policy::plain()
     }
 }
@@ -116,6 +127,7 @@ fn framing(words: Words<'_>, transport: Transport, limits: &Limits) -> Option<Fr
 
 const QUIT_TIMER: &str = "quit timer";
 const RECV_LIMIT: &str = "receive limit";
+const RATE: &str = "rate limit";
 
 /// Debian's limit of `-W`, an `int`.
 const MOST_READS: u64 = i32::MAX as u64;

@@ -76,7 +76,7 @@ const NEEDS: [(&str, &str); 21] = [
     (args::PROXY, args::PROXY_TYPE),
 ];
 
-const EXCLUSIONS: [(&str, &str); 22] = [
+const EXCLUSIONS: [(&str, &str); 24] = [
     (args::SHUTDOWN, args::NO_SHUTDOWN),
     (args::EXIT_ON_CLOSE, args::HALF_CLOSE),
     (args::SEND_ONLY, args::RECV_ONLY),
@@ -101,6 +101,9 @@ const EXCLUSIONS: [(&str, &str); 22] = [
     (args::FD, args::SOURCE),
     (args::FD, args::SOURCE_PORT),
     (args::FD, args::EXCLUSIVE),
+    // Nothing is relayed.
+    (args::ZERO, args::LIMIT_RATE),
+    (args::PASS_FD, args::LIMIT_RATE),
     (args::PROXY_USER, args::PROXY_AUTH),
     (args::PROXY_AUTH, args::PROXY_AUTH_FILE),
 ];

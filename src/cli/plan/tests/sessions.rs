@@ -144,11 +144,35 @@ fn datagrams_have_no_end_that_could_stop_a_client() {
 
 #[test]
 fn filters_are_chosen_by_letter() {
-    let filters = |crlf, telnet| Filters { crlf, telnet };
+    let filters = |crlf, telnet| Filters { crlf, telnet, sanitize: false };
     assert_eq!(policy("h 1").filters, filters(false, false));
     assert_eq!(policy("-C h 1").filters, filters(true, false));
     assert_eq!(policy("--telnet -l 1").filters, filters(false, true));
     assert_eq!(policy("-Ct h 1").filters, filters(true, true));
+}
+
+#[test]
+fn sanitize_is_asked_for_and_waits_for_what_stdout_is() {
+    for line in ["--sanitize h 1", "-l --sanitize 1", "-t --sanitize h 1"] {
+        let filters = policy(line).filters;
+        assert!(filters.sanitize, "{line}");
+        assert_eq!(filters.settled(true), filters, "{line}");
+        assert_eq!(filters.settled(false), Filters { sanitize: false, ..filters }, "{line}");
+    }
+    assert!(!policy("h 1").filters.settled(true).sanitize);
+}
+
+#[test]
+fn a_rate_limits_what_is_relayed() {
+    assert_eq!(policy("h 1").rate, None);
+    assert_eq!(policy("--limit-rate 5M h 1").rate, NonZeroU64::new(5 << 20));
+    assert_eq!(policy("-lk --limit-rate=1500 1").rate, NonZeroU64::new(1500));
+    assert_eq!(policy("-u --limit-rate 1k h 1").rate, NonZeroU64::new(1024));
+    assert_eq!(refusal("--limit-rate 0 h 1"), "rate limit too small: 0");
+    assert_eq!(refusal("--limit-rate x h 1"), "rate limit invalid: x");
+    // Where nothing is relayed it would be a promise that nobody keeps.
+    assert_eq!(refusal("-z --limit-rate 1k h 1"), "cannot use -z and --limit-rate");
+    assert_eq!(refusal("-F --limit-rate 1k h 1"), "cannot use -F and --limit-rate");
 }
 
 #[test]
