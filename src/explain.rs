@@ -41,14 +41,36 @@ pub fn is_wanted() -> bool {
 }
 
 fn tell(step: &Step<'_>) {
-    let once = step.once();
-    if once & TOLD.fetch_or(once, Ordering::Relaxed) == 0 {
-        log::info!(target: TARGET, "{step}");
+    let (bit, repetition) = step.repetition();
+    match (TOLD.fetch_or(bit, Ordering::Relaxed) & bit, repetition) {
+        (0, _) => log::info!(target: TARGET, "{step}"),
+        (_, Repetition::Short) => log::info!(target: TARGET, "{}", Shorter(step)),
+        (_, Repetition::Silent) => {}
     }
 }
 
-/// Which of the steps that are told once have been.
+/// The steps that have been told, a bit for each kind of which the first is told otherwise.
 static TOLD: AtomicU32 = AtomicU32::new(0);
+
+/// How a step is told when one of its kind has been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repetition {
+    /// In fewer words, if there are fewer.
+    Short,
+    /// Not at all.
+    Silent,
+}
+
+/// A step of a kind that the reader knows.
+struct Shorter<'a>(&'a Step<'a>);
+
+impl fmt::Display for Shorter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.call(f)?;
+        f.write_str("\n")?;
+        self.0.short_sentence(f)
+    }
+}
 
 /// The number of a descriptor.
 pub fn number(fd: impl AsFd) -> i32 {
@@ -246,18 +268,34 @@ impl fmt::Display for Step<'_> {
 }
 
 impl Step<'_> {
-    /// A bit of its own for what is told once; 0 for what is told each time.
-    fn once(&self) -> u32 {
-        let once = [
-            matches!(self, Self::Sleep { .. }),
-            matches!(self, Self::KeepOpen),
-            matches!(self, Self::Accept { answer: Err(libc::EAGAIN), .. }),
-            matches!(self, Self::EndMeans { goes_on: true }),
-            matches!(self, Self::NotTold { .. }),
+    /// A bit for the kind, 0 for what is told in full each time, and how it is told again.
+    fn repetition(&self) -> (u32, Repetition) {
+        use Repetition::{Short, Silent};
+        let kinds = [
+            (matches!(self, Self::Sleep { .. }), Silent),
+            (matches!(self, Self::KeepOpen), Silent),
+            (matches!(self, Self::Accept { answer: Err(libc::EAGAIN), .. }), Silent),
+            (matches!(self, Self::EndMeans { goes_on: true }), Silent),
+            (matches!(self, Self::EndMeans { goes_on: false }), Silent),
+            (matches!(self, Self::NotTold { .. }), Silent),
+            (matches!(self, Self::Socket { errand: Errand::Relay, answer: Ok(_), .. }), Short),
+            (matches!(self, Self::Option { name: "TCP_NOTSENT_LOWAT", .. }), Short),
+            (matches!(self, Self::Accept { answer: Ok(_), .. }), Short),
+            (matches!(self, Self::Connect { answer: Err(libc::EINPROGRESS), .. }), Short),
+            (matches!(self, Self::Pending { errno: libc::ECONNREFUSED, .. }), Short),
+            (matches!(self, Self::Connected { .. }), Short),
+            (matches!(self, Self::ProbeClosed { .. }), Short),
+            (matches!(self, Self::Heard { first, .. } if *first != Some(IAC)), Short),
+            (matches!(self, Self::Said { .. }), Short),
+            (matches!(self, Self::PeerEnded { .. }), Short),
         ];
-        once.iter().position(|is_it| *is_it).map_or(0, |which| 1 << which)
+        let which = kinds.iter().position(|(is_it, _)| *is_it);
+        which.map_or((0, Short), |which| (1 << which, kinds[which].1))
     }
 }
+
+/// "Interpret as command", RFC 854.
+const IAC: u8 = 255;
 
 #[cfg(test)]
 mod tests;

@@ -23,15 +23,14 @@ use crate::error::errno_name;
 /// Something that has just happened.
 #[derive(Clone, Copy)]
 pub enum Event<'a> {
-    /// The kernel watches a source from now on; without a descriptor it never blocks, and nobody need
-    /// watch it.
+    /// A source is known from now on.
     Registered {
         /// What it is for.
         source: &'a dyn Display,
-        /// As strace shows it.
+        /// As strace shows it; some keep theirs to themselves.
         fd: Option<RawFd>,
-        /// What shall be told of.
-        interest: &'a dyn Debug,
+        /// What the kernel shall tell of; `None`: it never blocks, and nobody need watch it.
+        interest: Option<&'a dyn Debug>,
     },
     /// A source is forgotten.
     Deregistered {
@@ -56,11 +55,11 @@ pub enum Event<'a> {
         /// Sources that have more to do; while there are any, it does not wait.
         queued: usize,
     },
-    /// It has returned.
+    /// It has returned, perhaps not for the first time: what brought nothing new is left out.
     Woken {
         /// Turns of the loop so far, with this one.
         turn: u64,
-        /// What the call has taken.
+        /// Since it was told that it waits.
         waited: Duration,
         /// Sources that it has told of.
         events: usize,
@@ -348,6 +347,16 @@ impl Display for Answer<'_> {
     }
 }
 
+/// A time to the microsecond, as `strace -T` has it: one unit for all, and no letter that a serial
+/// console does not know.
+struct Seconds(Duration);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06} s", self.0.as_secs(), self.0.subsec_micros())
+    }
+}
+
 /// A source: its descriptor first, as strace has it.
 struct Named<'a>(Option<RawFd>, &'a dyn Display);
 
@@ -363,19 +372,22 @@ impl Display for Named<'_> {
 impl Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Registered { source, fd: None, .. } => write!(f, "{source} is always ready"),
-            Self::Registered { source, fd, interest } => {
+            Self::Registered { source, interest: None, .. } => {
+                write!(f, "{source} is always ready")
+            }
+            Self::Registered { source, fd, interest: Some(interest) } => {
                 write!(f, "register {} for {interest:?}", Named(*fd, *source))
             }
             Self::Deregistered { source, fd } => write!(f, "deregister {}", Named(*fd, *source)),
             Self::Retagged { from, to, fd } => write!(f, "{} becomes {to}", Named(*fd, *from)),
             Self::Waiting { queued: 0, timeout: None } => f.write_str("wait"),
             Self::Waiting { queued: 0, timeout: Some(timeout) } => {
-                write!(f, "wait for {timeout:?} at most")
+                write!(f, "wait for {} at most", Seconds(*timeout))
             }
             Self::Waiting { queued, .. } => write!(f, "do not wait, {queued} queued"),
             Self::Woken { turn, waited, events, timers } => {
-                write!(f, "turn {turn} after {waited:?}: events {events}, timers due {timers}")
+                let waited = Seconds(*waited);
+                write!(f, "turn {turn} after {waited}: events {events}, timers due {timers}")
             }
             Self::Ready { source, fd, said, known } => {
                 write!(f, "{} event {said:?}, ready {known:?}", Named(*fd, *source))
@@ -387,7 +399,9 @@ impl Display for Event<'_> {
                 write!(f, "{} clear {which:?}, ready {left:?}", Named(*fd, *source))
             }
             Self::Requeued { source, fd } => write!(f, "requeue {}", Named(*fd, *source)),
-            Self::TimerSet { timer, after } => write!(f, "timer for {timer} in {after:?}"),
+            Self::TimerSet { timer, after } => {
+                write!(f, "timer for {timer} in {}", Seconds(*after))
+            }
             Self::Called(call, answer, _) => write!(f, "{call} = {}", Answer(*answer)),
             Self::Stepped { flow, step, outcome, held } => {
                 write!(f, "{flow}: {step:?} = {outcome:?}, holds {held}")

@@ -53,6 +53,8 @@ mod speaking {
     use std::ffi::OsStr;
     use std::fs::File;
     use std::io::{self, Write};
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::path::Path;
 
     use env_logger::{Builder, Target};
     use log::{LevelFilter, Record};
@@ -93,9 +95,15 @@ mod speaking {
         {
             let whole = |error: io::Error| {
                 let path = escape(&path.to_string_lossy());
-                Error::message(format!("{path}: {}", reason(&error)))
+                match error.raw_os_error() {
+                    // A FIFO without a reader, and one with; a terminal.
+                    Some(libc::ENXIO | libc::ESPIPE) => {
+                        Error::message(format!("{path}: not a regular file"))
+                    }
+                    _ => Error::message(format!("{path}: {}", reason(&error))),
+                }
             };
-            timeline::start(File::create(path).map_err(whole)?).map_err(whole)?;
+            timeline::start(create(path).map_err(whole)?).map_err(whole)?;
             most = LevelFilter::Trace;
         }
         if most == LevelFilter::Off {
@@ -114,6 +122,13 @@ mod speaking {
             log::set_max_level(LevelFilter::Trace);
         }
         Ok(())
+    }
+
+    /// A new file, or an old one that is emptied. A FIFO is not waited for.
+    fn create(path: &Path) -> io::Result<File> {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK);
+        options.open(path)
     }
 
     /// How a line looks.

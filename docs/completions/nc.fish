@@ -54,8 +54,8 @@ complete -c nc -l user-timeout -d 'Give the peer up when it acknowledges nothing
 complete -c nc -l congestion -d 'Congestion control algorithm' -r -f
 complete -c nc -l stats -d 'At the end of each connection, say on stderr what went through it, as text or json; SIGUSR1: now' -r -f
 complete -c nc -l digest -d 'At the end of each connection, say what its bytes hash to, each way; NAME is sha256' -r -f
-complete -c nc -s o -d 'Write what is sent and received to FILE, in hex' -r -F
-complete -c nc -l hex-dump -d 'As -o, in the form of ncat; -: to stderr' -r -F
+complete -c nc -s o -d 'Write what is sent and received to FILE, in hex as nc.traditional; -: to stderr' -r -F
+complete -c nc -l hex-dump -d 'The same in the form of ncat' -r -F
 complete -c nc -l output -d 'Write what is sent and received to FILE, as it is' -r -F
 complete -c nc -l record -d 'Write packets to FILE, in pcapng for Wireshark' -r -F
 complete -c nc -l trace -d 'Print the event loop as it turns: loop, io, state or all (the default)' -r -f
@@ -97,7 +97,7 @@ complete -c nc -l tcp-fastopen -d 'Use TCP Fast Open'
 complete -c nc -l progress -d 'Show on stderr how far it is (always so where stderr is a terminal and a file is relayed)'
 complete -c nc -l no-progress -d 'Never show it'
 complete -c nc -l append-output -d 'Keep what is in the FILEs'
-complete -c nc -l timestamps -d 'Write the time and the direction to -o and --hex-dump'
+complete -c nc -l timestamps -d 'Write the time, the direction and the peer to -o and --hex-dump'
 complete -c nc -l explain -d 'Say what each step of the program is for'
 complete -c nc -s v -l verbose -d 'Say what happens, on stderr; twice: say more'
 complete -c nc -s h -d 'Print this help on stderr'

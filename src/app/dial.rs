@@ -316,7 +316,9 @@ impl Dial {
 
     fn finish(&mut self, reactor: &mut Loop, end: State) {
         for mut loser in self.running.drain(..) {
-            explain(|| Step::Loser { fd: number(&loser.socket) });
+            if end == State::Won {
+                explain(|| Step::Loser { fd: number(&loser.socket) });
+            }
             reactor.deregister(loser.id, Some(loser.socket.source()));
         }
         for timer in self.next.take().into_iter().chain(self.deadline.take()) {

@@ -251,15 +251,10 @@ impl<'a> App<'a> {
         job: &Job,
         console: &'a Console,
         mut reactor: Loop,
-        mut signals: Option<Signals>,
+        signals: Option<Signals>,
         stdin: Stdin,
         purpose: Purpose,
     ) -> Result<Self, Error> {
-        if let Some(signals) = &mut signals {
-            reactor
-                .register(signals, Interest::READABLE, Owner::Signals)
-                .map_err(Error::doing("cannot poll for signals"))?;
-        }
         let local = match purpose {
             Purpose::Relay => Local::open(&mut reactor, job.policy.ways),
             Purpose::PassDescriptor | Purpose::Look => Ok(Local::none(&mut reactor)),
@@ -289,10 +284,28 @@ impl<'a> App<'a> {
 
     /// The loop.
     fn run(mut self) -> Result<(), Error> {
+        self.poll_signals()?;
         let ran = self.turn_until_over();
         self.console.erase();
         ran?;
         self.record.verdict()
+    }
+
+    /// Those that have come since they are held back make the first event.
+    fn poll_signals(&mut self) -> Result<(), Error> {
+        let Some(signals) = &mut self.signals else { return Ok(()) };
+        let polled = signals
+            .open()
+            .and_then(|()| self.reactor.register(signals, Interest::READABLE, Owner::Signals));
+        match polled {
+            Ok(_) => {}
+            Err(error) if signals.holds_endings_back() => {
+                return Err(Error::doing("cannot poll for signals")(error));
+            }
+            // Where descriptors are that scarce there are better uses for them.
+            Err(_) => self.signals = None,
+        }
+        Ok(())
     }
 
     fn turn_until_over(&mut self) -> Result<(), Error> {
@@ -465,21 +478,11 @@ fn hear_signals(job: &Job) -> Result<Option<Signals>, Error> {
     if !has_file && !meter::IS_BUILT_IN {
         return Ok(None);
     }
-    let heard = Signals::new().and_then(|signals| {
-        if meter::IS_BUILT_IN {
-            signals.hear_questions()?;
-        }
-        if has_file || has_words {
-            signals.hold_endings_back()?;
-        }
-        Ok(signals)
-    });
-    match heard {
-        Ok(signals) => Ok(Some(signals)),
-        // Where descriptors are that scarce there are better uses for them.
-        Err(_) if !has_file => Ok(None),
-        Err(error) => Err(Error::doing("cannot hold signals back")(error)),
-    }
+    let mut signals = Signals::none();
+    let heard = if meter::IS_BUILT_IN { signals.hear_questions() } else { Ok(()) };
+    let held = if has_file || has_words { signals.hold_endings_back() } else { Ok(()) };
+    heard.and(held).map_err(Error::doing("cannot hold signals back"))?;
+    Ok(Some(signals))
 }
 
 impl Origin {

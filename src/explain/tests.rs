@@ -66,10 +66,15 @@ fn no_step_has_a_control_character() {
 }
 
 #[test]
-fn what_is_told_once_has_a_bit_of_its_own() {
-    let sleep = Step::Sleep { fd: 3, most: 256, timeout: -1 }.once();
-    let nobody = Step::Accept { fd: 4, peer: Place::Unnamed, answer: Err(libc::EAGAIN) }.once();
-    let client = Step::Accept { fd: 4, peer: Place::Unnamed, answer: Ok(5) }.once();
-    assert_eq!((sleep.count_ones(), nobody.count_ones(), client), (1, 1, 0));
-    assert_ne!(sleep, nobody);
+fn a_kind_that_is_told_otherwise_again_has_a_bit_of_its_own() {
+    let sleep = Step::Sleep { fd: 3, most: 256, timeout: -1 }.repetition();
+    let accept = |answer| Step::Accept { fd: 4, peer: Place::Unnamed, answer };
+    let (nobody, client) = (accept(Err(libc::EAGAIN)), accept(Ok(5)));
+    let bits = [sleep.0, nobody.repetition().0, client.repetition().0];
+    assert!(bits.iter().all(|bit| bit.is_power_of_two()), "{bits:?}");
+    assert_eq!(bits.iter().sum::<u32>().count_ones(), 3, "{bits:?}");
+    assert_eq!(sleep.1, Repetition::Silent);
+    assert_eq!(client.repetition().1, Repetition::Short);
+    let shorter = Shorter(&client).to_string();
+    assert!(shorter.starts_with(&call(&client)) && shorter.len() < client.to_string().len());
 }

@@ -6,10 +6,39 @@
 use std::fmt;
 
 use super::strace::{Answer, Make, Place};
-use super::{Connecting, Ended, Errand, Step, Taken, Verdict, Why};
+use super::{Connecting, Ended, Errand, IAC, Step, Taken, Verdict, Why};
 use crate::error::escape;
 
 impl Step<'_> {
+    /// The same for a reader who has read the sentence before.
+    pub(super) fn short_sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket { make, answer: Ok(fd), .. } => {
+                write!(f, "A {} socket, called {fd}.", medium(*make))
+            }
+            Self::Option { .. } => f.write_str("As before."),
+            Self::Accept { peer, answer: Ok(fd), .. } => {
+                write!(f, "One more connection, {fd}. Its other end is {peer}.")
+            }
+            Self::Connect { to, .. } => write!(f, "The SYN is on its way to {to}."),
+            Self::Pending { fd, errno } => {
+                write!(f, "SO_ERROR says how it stands with {fd}: errno {errno}, a RST has come.")
+            }
+            Self::Connected { local, peer, .. } => write!(f, "Connected, from {local} to {peer}."),
+            Self::ProbeClosed { .. } => f.write_str("The port is open."),
+            Self::Heard { len, .. } => write!(f, "The first {} are fetched.", Bytes(*len as u64)),
+            Self::Said { len, .. } => {
+                write!(f, "The first {} are on their way.", Bytes(*len as u64))
+            }
+            Self::PeerEnded { silent: true, .. } => {
+                f.write_str("0: end of file, and nothing before it.")
+            }
+            Self::PeerEnded { silent: false, .. } => f.write_str("0: end of file."),
+            // The others have one sentence.
+            _ => self.sentence(f),
+        }
+    }
+
     /// What it is for, in one line.
     #[expect(clippy::too_many_lines, reason = "a table")]
     pub(super) fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,7 +262,7 @@ impl Step<'_> {
                  packet filter is silent.",
             ),
             Self::ProbeClosed { .. } => f.write_str(
-                "The port is open, which is all that -z asks. The listener over there now accepts a \
+                "The port is open, which is all that -z wants to know. The listener over there accepts a \
                  client, and the first read from it returns 0: end of file.",
             ),
             Self::Met { sender, .. } => write!(
@@ -248,7 +277,7 @@ impl Step<'_> {
                     (false, n) => write!(f, "The peer's first {n} bytes are fetched.")?,
                 }
                 f.write_str(" They had been waiting in the socket's receive queue.")?;
-                if *first == Some(255) && !datagram {
+                if *first == Some(IAC) && !datagram {
                     f.write_str(
                         " 255 comes first: IAC, \"interpret as command\" of telnet (RFC 854). nc passes \
                          bytes and speaks no protocol; -t refuses whatever telnet asks for.",

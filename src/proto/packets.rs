@@ -291,3 +291,83 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const PSH: u8 = 0x08;
 const ACK: u8 = 0x10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 1071, section 3, and a header that tcpdump has seen.
+    #[test]
+    fn the_checksum_is_that_of_the_rfc() {
+        assert_eq!(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), 0x2_ddf0);
+        assert_eq!(fold(0x2_ddf0), 0xddf2);
+        assert_eq!(sum(&[0x12, 0x34, 0x56]), 0x1234 + 0x5600);
+        let header = [
+            0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0,
+            0xc7,
+        ];
+        assert_eq!(!fold(sum(&header)), 0xb861);
+    }
+
+    /// The longest packet there is, of the largest words, is summed up without an overflow.
+    #[test]
+    fn the_largest_sum_fits() {
+        let bytes = [0xff; LARGEST_DATAGRAM];
+        let far = IpAddr::V6(Ipv6Addr::from([0xff; 16]));
+        assert_ne!(checksum(far, far, UDP, &[0xff; 8], &bytes), 0xffff);
+    }
+
+    fn recorded(make: impl FnOnce(&mut Conversation, &mut Roll<'_>), carrier: Carrier) -> Vec<u8> {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let mut out = Vec::new();
+        let mut conversation = Conversation::new(carrier, at(1), at(2));
+        make(&mut conversation, &mut Roll { out: &mut out, epoch: 0 });
+        out
+    }
+
+    #[test]
+    fn an_end_is_told_once_and_nothing_behind_a_reset() {
+        use Direction::{Inbound, Outbound};
+        let once = recorded(|it, roll| it.end(roll, Outbound), Carrier::Tcp);
+        let twice = recorded(
+            |it, roll| {
+                it.end(roll, Outbound);
+                it.end(roll, Outbound);
+            },
+            Carrier::Tcp,
+        );
+        assert_eq!(once, twice);
+        let reset = recorded(|it, roll| it.reset(roll, Inbound), Carrier::Tcp);
+        let more = recorded(
+            |it, roll| {
+                it.reset(roll, Inbound);
+                it.end(roll, Outbound);
+                it.reset(roll, Outbound);
+            },
+            Carrier::Tcp,
+        );
+        assert_eq!(reset, more);
+    }
+
+    #[test]
+    fn datagrams_have_neither_handshake_nor_end() {
+        let nothing = recorded(
+            |it, roll| {
+                it.begin(roll, Direction::Outbound);
+                it.end(roll, Direction::Outbound);
+                it.reset(roll, Direction::Inbound);
+            },
+            Carrier::Udp,
+        );
+        assert!(nothing.is_empty());
+    }
+
+    #[test]
+    fn a_socket_of_both_families_talks_to_either() {
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 7));
+        let it = Conversation::new(Carrier::Udp, everywhere, everywhere);
+        let mapped: SocketAddr = "[::ffff:192.0.2.7]:9".parse().expect("an address");
+        let (from, to) = it.ends(Direction::Outbound, plain(mapped));
+        assert_eq!((from.to_string(), to.to_string()), ("0.0.0.0:7".into(), "192.0.2.7:9".into()));
+    }
+}

@@ -80,6 +80,8 @@ pub struct Reactor<S, T> {
     due: VecDeque<(TimerId, T)>,
     now: Instant,
     turns: u64,
+    /// A wait has been told of, and no turn since.
+    waits_since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -109,6 +111,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             due: VecDeque::new(),
             now: clock(),
             turns: 0,
+            waits_since: None,
         })
     }
 
@@ -150,7 +153,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
         });
         match self.poll.registry().register(source, Token(id.pack()), interest) {
             Ok(()) => {
-                tell(Event::Registered { source: &tag, fd, interest: &interest });
+                tell(Event::Registered { source: &tag, fd, interest: Some(&interest) });
                 Ok(id)
             }
             Err(error) => {
@@ -163,7 +166,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
     /// Enters a source that never blocks and that the kernel therefore refuses to watch.
     pub fn register_always_ready(&mut self, tag: S) -> SourceId {
         let readiness = Readiness::READABLE | Readiness::WRITABLE;
-        tell(Event::Registered { source: &tag, fd: None, interest: &readiness });
+        tell(Event::Registered { source: &tag, fd: None, interest: None });
         self.sources.insert(Registration { tag, fd: None, readiness, queued: false })
     }
 
@@ -246,7 +249,10 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             "the last batch was not handed out"
         );
         let timeout = self.timeout();
-        tell(Event::Waiting { timeout, queued: self.queue.len() });
+        if self.waits_since.is_none() {
+            tell(Event::Waiting { timeout, queued: self.queue.len() });
+            self.waits_since = is_heard().then(clock);
+        }
         if timeout != Some(Duration::ZERO) {
             explain(|| {
                 let timeout = timeout.map(|time| time.as_nanos().div_ceil(1_000_000));
@@ -254,7 +260,6 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
                 Step::Sleep { fd: self.poll.as_raw_fd(), most: EVENTS_PER_TURN, timeout }
             });
         }
-        let began = is_heard().then(clock);
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             Err(error)
@@ -269,8 +274,11 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
         while let Some(due) = self.timers.pop_due(self.now) {
             self.due.push_back(due);
         }
-        if let Some(began) = began {
-            let waited = self.now.saturating_duration_since(began);
+        if let Some(since) = self.waits_since
+            && self.brings_news()
+        {
+            self.waits_since = None;
+            let waited = self.now.saturating_duration_since(since);
             let (events, timers) = (self.events.iter().count(), self.due.len());
             tell(Event::Woken { turn: self.turns, waited, events, timers });
         }
@@ -283,7 +291,9 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             let said = Readiness::from(event);
             source.readiness = source.readiness | said;
             let Registration { tag, fd, readiness, .. } = source;
-            tell(Event::Ready { source: tag, fd: *fd, said: &said, known: readiness });
+            if self.waits_since.is_none() {
+                tell(Event::Ready { source: tag, fd: *fd, said: &said, known: readiness });
+            }
             if !source.queued {
                 source.queued = true;
                 self.queue.push_back(id);
@@ -299,7 +309,9 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             // A source closed since it was queued has left no slot behind.
             if let Some(source) = self.sources.get_mut(id) {
                 source.queued = false;
-                tell(Event::Wake(&source.tag));
+                if self.waits_since.is_none() {
+                    tell(Event::Wake(&source.tag));
+                }
                 return Some(Wake::Io(source.tag));
             }
         }
@@ -313,6 +325,19 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
                 None
             }
         }
+    }
+
+    /// Whether this turn is told of. What could be written to before can be written to: where stdout
+    /// is the terminal that the trace goes to, each of its lines makes such an event, and telling of it
+    /// would make the next.
+    fn brings_news(&self) -> bool {
+        let is_known = |event: &mio::event::Event| {
+            let source = self.sources.get(Key::unpack(event.token().0));
+            Readiness::from(event) == Readiness::WRITABLE
+                && source.is_some_and(|it| it.readiness.intersects(Readiness::WRITABLE))
+        };
+        let is_idle = self.queue.is_empty() && self.due.is_empty() && !self.events.is_empty();
+        !(is_idle && self.events.iter().all(is_known))
     }
 
     fn timeout(&self) -> Option<Duration> {

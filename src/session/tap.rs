@@ -171,3 +171,124 @@ impl<W: Wire> Wire for Tapped<'_, '_, W> {
         self.wire.given_to()
     }
 }
+
+#[cfg(all(test, feature = "see"))]
+mod tests {
+    use super::*;
+    use crate::testing::{Script, Step};
+
+    /// A wire that is a script each way, and stands for as many peers as it is told.
+    #[derive(Default)]
+    struct Scripted {
+        incoming: Script,
+        outgoing: Script,
+        peers: Vec<SocketAddr>,
+    }
+
+    impl ByteSource for Scripted {
+        fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+            self.incoming.try_read(into)
+        }
+
+        fn begin_splicing(&mut self) -> Splicing {
+            ByteSource::begin_splicing(&mut self.incoming)
+        }
+    }
+
+    impl ByteSink for Scripted {
+        fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
+            self.outgoing.try_write(from)
+        }
+
+        fn begin_splicing(&mut self) -> Splicing {
+            ByteSink::begin_splicing(&mut self.outgoing)
+        }
+    }
+
+    impl Wire for Scripted {
+        fn try_peek(&mut self, _into: &mut [u8]) -> io::Result<Attempt> {
+            Ok(Attempt::Blocked)
+        }
+
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn take_error(&mut self) -> Option<io::Error> {
+            None
+        }
+
+        fn heard_from(&self) -> Option<SocketAddr> {
+            self.peers.first().copied()
+        }
+
+        fn given_to(&self) -> Vec<SocketAddr> {
+            self.peers.clone()
+        }
+    }
+
+    /// Writes down what it is told.
+    #[derive(Default)]
+    struct Notebook(Vec<String>);
+
+    impl Tap for Notebook {
+        fn saw(&mut self, way: Way, bytes: &[u8], peers: &[SocketAddr]) {
+            let text = String::from_utf8_lossy(bytes);
+            self.0.push(format!("{way:?} {text} {}", peers.len()));
+        }
+
+        fn saw_end(&mut self, way: Way, close: Close) {
+            self.0.push(format!("{way:?} {close:?}"));
+        }
+    }
+
+    #[test]
+    fn what_was_moved_is_told_and_what_was_not_is_not() {
+        let mut wire = Scripted {
+            incoming: Script::new([Step::UpTo(2), Step::Block, Step::UpTo(9)]).holding(*b"abc"),
+            outgoing: Script::new([Step::Block, Step::UpTo(3), Step::Fail(io::ErrorKind::Other)]),
+            peers: Vec::new(),
+        };
+        let mut notes = Notebook::default();
+        while_seen(&mut wire, Some(&mut notes), |wire| {
+            let mut room = [0; 8];
+            for _ in 0..4 {
+                drop(wire.try_read(&mut room));
+                drop(wire.try_write(b"12345"));
+            }
+            drop(wire.shutdown_write());
+        });
+        let seen = ["Received ab 0", "Sent 123 0", "Received c 0", "Received Orderly"];
+        assert_eq!(notes.0[..4], seen);
+        assert_eq!(notes.0[4..], ["Sent 12345 0", "Sent Orderly"]);
+    }
+
+    #[test]
+    fn a_broken_wire_is_told_as_such_and_peers_are_named() {
+        let mut wire = Scripted {
+            incoming: Script::new([Step::UpTo(1), Step::Fail(io::ErrorKind::ConnectionReset)])
+                .holding(*b"a"),
+            outgoing: Script::default(),
+            peers: vec![([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into()],
+        };
+        let mut notes = Notebook::default();
+        while_seen(&mut wire, Some(&mut notes), |wire| {
+            drop(wire.try_write(b"z"));
+            drop(wire.try_read(&mut [0; 8]));
+            drop(wire.try_read(&mut [0; 8]));
+        });
+        assert_eq!(notes.0, ["Sent z 2", "Received a 1", "Received Broken"]);
+    }
+
+    #[test]
+    fn only_a_wire_that_nobody_looks_at_is_spliced() {
+        let spliceable = || Script::default().spliceable();
+        let mut wire = Scripted { incoming: spliceable(), outgoing: spliceable(), peers: vec![] };
+        let ends = |wire: &mut Tapped<'_, '_, Scripted>| {
+            [ByteSource::begin_splicing(wire), ByteSink::begin_splicing(wire)]
+        };
+        assert_eq!(while_seen(&mut wire, None, ends), [Splicing::ByPipe; 2]);
+        let mut notes = Notebook::default();
+        assert_eq!(while_seen(&mut wire, Some(&mut notes), ends), [Splicing::Never; 2]);
+    }
+}

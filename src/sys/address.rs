@@ -102,10 +102,10 @@ impl From<Option<SocketAddrAny>> for Address {
         if let Ok(ip) = SocketAddr::try_from(address.clone()) {
             return Self::Ip(ip);
         }
-        // rustix gives a name to what has none, the empty one in the abstract namespace.
-        if usize::try_from(address.addr_len())
-            .is_ok_and(|len| len <= size_of::<libc::sa_family_t>())
-        {
+        // rustix gives a name to what has none, the empty one in the abstract namespace, and a path of 108
+        // bytes leaves it no room for the zero behind it: unix(7), BUGS.
+        let len = address.addr_len() as usize;
+        if len <= size_of::<libc::sa_family_t>() || len > LONGEST_ADDRESS {
             return Self::Unnamed;
         }
         let Ok(unix) = SocketAddrUnix::try_from(address) else { return Self::Unnamed };
@@ -152,6 +152,9 @@ impl fmt::Display for Address {
         }
     }
 }
+
+/// The family, and all of `sun_path`.
+const LONGEST_ADDRESS: usize = 2 + 108;
 
 /// `sun_path` has 108 bytes, and a path ends in a zero: unix(7).
 const LONGEST: usize = 107;

@@ -1,23 +1,28 @@
 //! Signals as a source of the loop.
 //!
 //! SIGUSR1 asks how far the program is. Those that end the program are held back only where something has
-//! to be taken away before; everywhere else their default action is all that is needed. What handlers write
-//! to is polled like everything else, so that none is missed between a look and a sleep.
+//! to be done before; everywhere else their default action is all that is needed. A signal that is heard is
+//! blocked and waits in the kernel until it is read, signalfd(2): none is missed between a look and a sleep, and
+//! no handler is ever set. A program that we were to start would have to be given the mask as it was.
 
 use std::fmt;
 use std::io;
+use std::os::fd::AsRawFd;
 
 use mio::event::Source;
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use nix::sys::signal::{SigSet, Signal as Number, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::read;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook_mio::v1_0;
 
 /// Signals that the loop hears of, instead of what they do by default.
 pub struct Signals {
-    source: v1_0::Signals,
+    heard: SigSet,
     ignored: u64,
+    /// Where they are read.
+    queue: Option<SignalFd>,
 }
 
 /// What a signal asks for.
@@ -37,41 +42,73 @@ impl fmt::Debug for Signals {
 
 impl Signals {
     /// Hears none yet. What the parent has had us ignore (nohup) stays ignored.
-    ///
-    /// # Errors
-    /// Out of descriptors.
-    pub fn new() -> io::Result<Self> {
-        let source = v1_0::Signals::new([0; 0])?;
-        Ok(Self { source, ignored: ignored_signals() })
+    #[must_use]
+    pub fn none() -> Self {
+        Self { heard: SigSet::empty(), ignored: ignored_signals(), queue: None }
     }
 
     /// From now on SIGUSR1 is a question.
     ///
     /// # Errors
-    /// `sigaction(2)`, which has no reason to fail.
-    pub fn hear_questions(&self) -> io::Result<()> {
-        self.hear(&[SIGUSR1])
+    /// `sigprocmask(2)`, which has no reason to fail.
+    pub fn hear_questions(&mut self) -> io::Result<()> {
+        self.hear(&[Number::SIGUSR1])
     }
 
     /// From now on SIGINT, SIGTERM and SIGHUP wait until we are ready for them.
     ///
     /// # Errors
     /// As [`Signals::hear_questions`].
-    pub fn hold_endings_back(&self) -> io::Result<()> {
-        self.hear(&[SIGINT, SIGTERM, SIGHUP])
+    pub fn hold_endings_back(&mut self) -> io::Result<()> {
+        self.hear(&[Number::SIGINT, Number::SIGTERM, Number::SIGHUP])
     }
 
-    /// What has arrived; what has come several times since the last look comes once.
-    pub fn arrived(&mut self) -> impl Iterator<Item = Signal> + use<> {
-        self.source.pending().map(|number| match number {
-            SIGUSR1 => Signal::Question,
-            number => Signal::Ending(number),
+    /// Without it what ends the program would not.
+    #[must_use]
+    pub fn holds_endings_back(&self) -> bool {
+        let endings = [Number::SIGINT, Number::SIGTERM, Number::SIGHUP];
+        endings.into_iter().any(|ending| self.heard.contains(ending))
+    }
+
+    /// Makes what is to be polled. What has come before waits there.
+    ///
+    /// # Errors
+    /// Out of descriptors.
+    pub fn open(&mut self) -> io::Result<()> {
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        self.queue = Some(SignalFd::with_flags(&self.heard, flags)?);
+        Ok(())
+    }
+
+    /// What has arrived; `None`: nothing more. What has come several times comes once.
+    pub fn arrived(&mut self) -> Option<Signal> {
+        let info = self.queue.as_ref()?.read_signal().ok()??;
+        let number = i32::try_from(info.ssi_signo).ok()?;
+        Some(if number == Number::SIGUSR1 as i32 {
+            Signal::Question
+        } else {
+            Signal::Ending(number)
         })
     }
 
-    fn hear(&self, signals: &[i32]) -> io::Result<()> {
-        let is_heard = |signal: i32| self.ignored >> (signal - 1) & 1 == 0;
-        signals.iter().filter(|it| is_heard(**it)).try_for_each(|it| self.source.add_signal(*it))
+    fn hear(&mut self, signals: &[Number]) -> io::Result<()> {
+        let before = self.heard;
+        for signal in signals {
+            if self.ignored >> (*signal as i32 - 1) & 1 == 0 {
+                self.heard.add(*signal);
+            }
+        }
+        if self.heard != before {
+            self.heard.thread_block()?;
+            if let Some(queue) = &mut self.queue {
+                queue.set_mask(&self.heard)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&self) -> io::Result<i32> {
+        self.queue.as_ref().map(AsRawFd::as_raw_fd).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -82,7 +119,7 @@ impl Source for Signals {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        self.source.register(registry, token, interest)
+        SourceFd(&self.source()?).register(registry, token, interest)
     }
 
     fn reregister(
@@ -91,24 +128,27 @@ impl Source for Signals {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        self.source.reregister(registry, token, interest)
+        SourceFd(&self.source()?).reregister(registry, token, interest)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.source.deregister(registry)
+        SourceFd(&self.source()?).deregister(registry)
     }
 }
 
 /// A signal as kill(1) and its manual name it.
 #[must_use]
 pub fn name(signal: i32) -> &'static str {
-    signal_hook::low_level::signal_name(signal).unwrap_or("a signal")
+    Number::try_from(signal).map_or("a signal", Number::as_str)
 }
 
 /// Ends the program as the signal would have, so that the parent sees why.
 pub fn die_of(signal: i32) {
-    // It does not return for a signal whose default is to end the process.
-    drop(signal_hook::low_level::emulate_default_handler(signal));
+    // Its action is the default one still, and ends the process.
+    if let Ok(signal) = Number::try_from(signal) {
+        let _ = SigSet::from(signal).thread_unblock();
+        let _ = raise(signal);
+    }
 }
 
 /// One bit a signal: `sigignore` of `/proc/pid/stat` in proc(5), which has no real-time signals, as we do not.

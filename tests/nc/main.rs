@@ -104,6 +104,10 @@ mod proxy_faults;
 /// Proxies of others.
 mod proxy_real;
 
+/// Dumps, recordings and digests of what goes over the wire.
+#[cfg(feature = "see")]
+mod taps;
+
 /// As the proxy command of OpenSSH.
 mod ssh;
 

@@ -4,11 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::support::ends::pipe;
+use crate::support::ends::{Pty, pipe};
 use crate::support::strace::Trace;
 use crate::support::{Nc, Peer, Server, noise};
 
@@ -114,6 +116,20 @@ fn timers_are_told_of() {
     assert!(lines.iter().any(|(_, text)| *text == "wake timer for session 0"), "{}", ended.stderr);
 }
 
+/// What keeps its descriptor to itself is watched all the same.
+#[test]
+fn signals_are_registered() {
+    let dir = tempdir().expect("a directory");
+    let mut nc = Nc::new("--trace=loop -lU").arg(dir.path().join("socket")).start();
+    nc.settles();
+    nc.signal(Signal::TERM);
+    let stderr = nc.ends().stderr;
+    let lines = told(&stderr);
+    for line in ["register signals for READABLE", "signals event r, ready r"] {
+        assert!(lines.contains(&("loop", line)), "no {line} in\n{stderr}");
+    }
+}
+
 /// Each call that moves bytes or makes connections is told, with strace's name, descriptor and result.
 #[test]
 #[ignore = "needs strace"]
@@ -193,6 +209,25 @@ fn a_reader_who_does_not_read_the_trace_holds_nobody_up() {
     nc.ends().exits(0);
 }
 
+/// Each line that is read makes room in stdout too, where both are the same terminal. That is no news, or
+/// the trace would have itself to tell of for ever.
+#[test]
+fn the_trace_does_not_feed_itself() {
+    let Pty { master, terminal } = Pty::open();
+    let server = Server::start();
+    let nc = Nc::new(format!("--trace 127.0.0.1 {}", server.port()));
+    let nc = nc.stdout(terminal.try_clone().expect("a duplicate")).stderr(terminal).start();
+    let _peer = server.accepts();
+    let (mut told, mut text) = (0, [0; 4096]);
+    let silence = Timespec { tv_sec: 0, tv_nsec: 300_000_000 };
+    while poll(&mut [PollFd::new(&master, PollFlags::IN)], Some(&silence)).expect("a poll") > 0 {
+        told += rustix::io::read(&master, &mut text).expect("a terminal");
+        assert!(told < 16384, "it does not stop: {}", String::from_utf8_lossy(&text));
+    }
+    assert!(told > 500, "{told}");
+    drop(nc);
+}
+
 #[test]
 fn the_timeline_is_json_whose_slices_nest() {
     let dir = tempdir().expect("a directory");
@@ -252,7 +287,11 @@ fn the_timeline_of_a_killed_program_is_whole() {
 #[test]
 fn a_timeline_that_cannot_be_written_is_one_line_before_anything_is_done() {
     let dir = tempdir().expect("a directory");
+    let fifo = dir.path().join("fifo");
+    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).expect("the directory is ours");
     for (path, why) in [
+        (fifo, "not a regular file"),
+        ("/dev/fd/1".into(), "not a regular file"),
         (dir.path().to_path_buf(), "Is a directory"),
         (dir.path().join("missing/trace.json"), "No such file or directory"),
         ("/dev/full".into(), "No space left on device"),

@@ -339,3 +339,24 @@ fn records(path: &Path) -> Socket {
     socket.connect(&SockAddr::unix(path).unwrap()).unwrap();
     socket
 }
+
+/// A path may fill its place in the address to the last byte; the kernel gives it back with a zero behind.
+#[test]
+fn a_client_with_the_longest_path_is_served() {
+    let (dir, path) = place();
+    let nc = listener("-U", &path);
+    let folder = dir.path().as_os_str().len() + 1;
+    let name = dir.path().join("x".repeat(108 - folder));
+    let client = rustix::net::socket(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::STREAM,
+        None,
+    );
+    let client = client.unwrap();
+    rustix::net::bind(&client, &rustix::net::SocketAddrUnix::new(&name).unwrap()).unwrap();
+    rustix::net::connect(&client, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
+    let mut client = patient(UnixStream::from(client));
+    client.write_all(b"hello\n").unwrap();
+    drop(client);
+    nc.ends().exits(0).showed(b"hello\n");
+}

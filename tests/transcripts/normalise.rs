@@ -59,6 +59,8 @@ static RULES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\[pid +\d+\]", "[pid N]"),
         (r"^\[(\d+)\] \d+$", "[$1] PID"),
         (r"^\d+ +([a-z_0-9]+\(|\+\+\+|---|<\.\.\.)", "PID $1"),
+        // The first column of `nc --trace`.
+        (r"^ *\d+ (loop|io|state) ", "TIME $1 "),
         // Rates before durations: `1.2 MB/s`.
         (r"\b\d+([.,]\d+)? ?([kKMGT]i?)?(B|bytes|bit)/s(ec)?\b", "RATE"),
         (r"\b\d+ segments?\b", "N segments"),

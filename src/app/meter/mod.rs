@@ -177,7 +177,7 @@ impl App<'_> {
     /// the program.
     pub(super) fn redraw_progress(&mut self) -> Result<(), Error> {
         self.meter.redraw(&mut self.reactor, &self.hub, self.console);
-        match &self.signals {
+        match &mut self.signals {
             Some(signals) if self.console.shows_progress() => {
                 signals.hold_endings_back().map_err(Error::doing("cannot hold signals back"))
             }
@@ -204,8 +204,7 @@ impl App<'_> {
 
     /// Signals have arrived.
     pub(super) fn heed_signals(&mut self) -> Result<(), Error> {
-        let arrived = self.signals.as_mut().map(Signals::arrived);
-        for signal in arrived.into_iter().flatten() {
+        while let Some(signal) = self.signals.as_mut().and_then(Signals::arrived) {
             match signal {
                 Signal::Ending(number) => {
                     self.tell_all_of(number);

@@ -7,6 +7,8 @@ mod options;
 mod proxies;
 mod scans;
 mod sessions;
+#[cfg(feature = "see")]
+mod taps;
 mod transports;
 
 use std::ffi::OsString;

@@ -12,6 +12,8 @@ pub(crate) mod datagrams;
 pub(crate) mod ends;
 pub(crate) mod kernel;
 pub(crate) mod nc;
+#[cfg(feature = "see")]
+pub(crate) mod pcapng;
 pub(crate) mod peer;
 pub(crate) mod places;
 pub(crate) mod ports;
