@@ -90,6 +90,19 @@ pub fn is_obeyed(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A name from the command line for one line of a message: escaped, and not longer than any name that
+/// means something.
+#[must_use]
+pub fn abridge(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => escape(&name[..end]) + "...",
+        None => escape(name),
+    }
+}
+
+/// RFC 1035 allows a name 255 bytes, unix(7) a path 107.
+const LONGEST_NAME: usize = 255;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +125,12 @@ mod tests {
         assert_eq!(escape("plain é"), "plain é");
         assert_eq!(escape("a\u{1b}]0;x\u{7}\u{9b}\r\n"), "a\\u{1b}]0;x\\u{7}\\u{9b}\\u{d}\\u{a}");
         assert_eq!(escape("\u{202e}"), "\\u{202e}");
+    }
+
+    #[test]
+    fn a_name_is_shown_whole_unless_it_is_none() {
+        assert_eq!(abridge(&"é".repeat(255)), "é".repeat(255));
+        assert_eq!(abridge(&"é".repeat(256)), "é".repeat(255) + "...");
+        assert_eq!(abridge("\r"), "\\u{d}");
     }
 }

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::sys::address::Address;
 use crate::sys::resolve;
 use crate::sys::sandbox::{Asked, Promise, Stage};
+use crate::sys::unix_path::BoundPath;
 
 impl App<'_> {
     /// A client has a connection, to its destination or to the first proxy.
@@ -90,7 +91,7 @@ impl App<'_> {
             Origin::Scan(scan) => scan.ask(&mut asked),
             Origin::Listener { .. } | Origin::Meeting { .. } | Origin::Nowhere => {}
         }
-        asked.removals.extend(self.file.iter().flat_map(|file| file.removals()));
+        asked.removals.extend(self.file.iter().flat_map(BoundPath::removals));
         if !asked.removals.is_empty() {
             asked.promises.push(Promise::Unlink);
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::job::{Destination, Route};
 use super::listen::local_addresses;
 use super::notice::Goal;
-use crate::error::{Error, escape};
+use crate::error::{Error, abridge};
 use crate::sys::address::Address;
 use crate::sys::net::Transport;
 use crate::sys::resolve::{Family, Lookup, Purpose, addresses, any, in_numbers};
@@ -105,15 +105,3 @@ pub(super) fn resolve(
     }
     Ok(targets)
 }
-
-/// A name from the command line for one line of a message.
-fn abridge(name: &str) -> String {
-    let mut short: String = name.chars().take(LONGEST_NAME).collect();
-    if short.len() < name.len() {
-        short += "...";
-    }
-    escape(&short)
-}
-
-/// RFC 1035 allows a name 255 bytes.
-const LONGEST_NAME: usize = 255;

@@ -223,6 +223,8 @@ fn values_must_be_utf8() {
         ("--wait-until-open", "waiting time"),
         ("--every", "time between probes"),
         ("--scan-exit", "scan exit"),
+        #[cfg(feature = "sandbox")]
+        ("--sandbox", "sandbox"),
     ] {
         let args = [option.into(), odd(), "h".into(), "1".into()];
         assert_eq!(refusal(args), format!("{noun} is not valid UTF-8"));
@@ -403,6 +405,7 @@ const OPTIONS: &[&str] = &[
     "--wait",
     "--every",
     "--scan-exit",
+    "--sandbox",
 ];
 
 proptest! {

@@ -10,7 +10,7 @@ use rustix::net::{SocketAddrAny, SocketAddrUnix};
 use socket2::SockAddr;
 
 use super::resolve::in_numbers;
-use crate::error::escape;
+use crate::error::abridge;
 
 /// Where a socket is, or is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl From<&SockAddr> for Address {
 
 impl fmt::Display for UnixName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escape(&self.0.to_string_lossy()))
+        f.write_str(&abridge(&self.0.to_string_lossy()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::io::ioctl_fionbio;
+use rustix::io::{ioctl_fionbio, retry_on_intr};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::stdio::stdout;
 use rustix::termios::isatty;
@@ -30,7 +30,8 @@ fn send(connection: &OwnedFd) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    sendmsg(stdout(), &[IoSlice::new(b"\0")], &mut control, SendFlags::NOSIGNAL)?;
+    let byte = [IoSlice::new(b"\0")];
+    retry_on_intr(|| sendmsg(stdout(), &byte, &mut control, SendFlags::NOSIGNAL))?;
     explain(|| Step::PassedOn { fd: number(connection) });
     Ok(())
 }

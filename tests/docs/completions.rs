@@ -94,6 +94,7 @@ fn explained(arg: Arg, help: &str) -> Arg {
         }
         ("--udp-reply", _) => arg.value_parser(PossibleValuesParser::new(["last", "first", "all"])),
         ("--scan-exit", _) => arg.value_parser(PossibleValuesParser::new(["any", "all"])),
+        ("--sandbox", _) => arg.value_parser(PossibleValuesParser::new(["auto", "strict", "off"])),
         // In zsh's file the colons of `ADDR[:PORT]` and `USER:PASS` would end them.
         ("-x", _) => arg.value_name("ADDR").value_hint(ValueHint::Hostname),
         ("--proxy-auth", _) => arg.value_name("CREDENTIALS").value_hint(ValueHint::Other),

@@ -15,6 +15,9 @@ mod completions;
 /// What the program is built of.
 mod dependencies;
 
+/// Promises and faults, and the tests that hold them.
+mod reliability;
+
 #[path = "../markdown/mod.rs"]
 mod markdown;
 

@@ -14,7 +14,8 @@ use std::thread;
 use tempfile::tempdir;
 
 use crate::support::places::with_hosts_alone;
-use crate::support::{ClosedPort, Nc, Server};
+use crate::support::proxies::hears_head;
+use crate::support::{ClosedPort, Nc, Server, wait_until};
 
 /// ESC, BEL, CR, DEL, C1 as UTF-8, and what turns text around. Everything is in one word, for words are what
 /// most ways in take.
@@ -46,6 +47,11 @@ impl Place {
     /// Both streams go to files, for a pipe's text would be repaired before it could be looked at.
     fn give(&self, nc: Nc) -> Nc {
         nc.stdin_null().stdout(self.file("stdout")).stderr(self.file("stderr"))
+    }
+
+    /// Something was said on stderr.
+    fn has_a_line(&self) -> bool {
+        fs::read(self.path().join("stderr")).unwrap().ends_with(b"\n")
     }
 
     #[track_caller]
@@ -166,7 +172,7 @@ fn a_peers_name() {
         place.path().join(name)
     });
     let nc = place.give(Nc::new("-luU -vvv -w 1").arg(&at)).start();
-    crate::support::wait_until("it is bound", || at.exists());
+    wait_until("it is bound", || at.exists());
     let peer = UnixDatagram::bind(&from).unwrap();
     peer.send_to(b"hello", &at).unwrap();
     nc.ends();
@@ -248,7 +254,7 @@ fn banners_and_replies() {
             let mut proxy = server.accepts();
             let answer = reply.clone();
             let plays = thread::spawn(move || {
-                crate::support::proxies::hears_head(&mut proxy);
+                hears_head(&mut proxy);
                 proxy.sends(&answer);
                 proxy.finishes();
             });
@@ -292,7 +298,7 @@ fn hosts_services_and_interfaces() {
         let nc = with_hosts_alone(files.path(), &hosts, nc.under("unshare", &["--net"]));
         let nc = place.give(nc).start();
         if args.contains("-l") {
-            crate::support::watch(std::time::Duration::from_millis(300));
+            wait_until("it listens", || place.has_a_line());
             drop(nc);
         } else {
             nc.ends();

@@ -27,6 +27,9 @@ mod eof;
 #[cfg(feature = "see")]
 mod explain;
 
+/// Faults, made on purpose.
+mod faults;
+
 /// Peers of other makes, in both roles.
 mod interop;
 

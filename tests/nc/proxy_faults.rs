@@ -1,5 +1,5 @@
 //! Proxies that fail, refuse, lie or say nothing: one clear line and status 1, and not a byte of stdin
-//! to somebody who is not the peer. The rows are those of the list of faults, F01 to F18.
+//! to somebody who is not the peer. The list of all faults is docs/reliability.md.
 
 use std::fs::{self, File};
 use std::io::Write;

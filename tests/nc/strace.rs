@@ -175,7 +175,7 @@ fn being_traced_changes_nothing() {
 
 /// Noise both ways at once, then both ends of file.
 #[track_caller]
-fn transfer(nc: &mut Running, peer: &Peer) {
+pub(crate) fn transfer(nc: &mut Running, peer: &Peer) {
     let (mut stdin, mut stdout) = (nc.take_stdin(), nc.take_stdout());
     std::thread::scope(|scope| {
         scope.spawn(|| {

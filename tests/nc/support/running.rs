@@ -220,6 +220,11 @@ impl Finished {
         self
     }
 
+    /// By whatever exit status, but not by 0.
+    pub(crate) fn failed(&self) -> bool {
+        self.status.code().is_some_and(|code| code != 0)
+    }
+
     #[track_caller]
     pub(crate) fn is_killed_by(&self, signal: Signal) -> &Self {
         let Self { told, status, .. } = self;

@@ -29,12 +29,30 @@ impl Trace {
         Self::with(nc, &["-e", &trace, "-e", &format!("inject={call}:{inject}")])
     }
 
+    /// Has several calls tampered with: each as after strace's `-e inject=`.
+    #[track_caller]
+    pub(crate) fn tampering(nc: Nc, injects: &[&str]) -> (Nc, Self) {
+        let calls: Vec<&str> =
+            injects.iter().filter_map(|inject| inject.split(':').next()).collect();
+        let trace = format!("trace={}", calls.join(","));
+        let injects: Vec<String> =
+            injects.iter().map(|inject| format!("inject={inject}")).collect();
+        let expressions = injects.iter().flat_map(|inject| ["-e", inject]);
+        Self::with(nc, &["-e", &trace].into_iter().chain(expressions).collect::<Vec<_>>())
+    }
+
     #[track_caller]
     fn with(nc: Nc, expressions: &[&str]) -> (Nc, Self) {
         let file = NamedTempFile::new().expect("a temporary file");
         let path = file.path().to_str().expect("a path in UTF-8").to_owned();
         let tracer = [&["-D", "-s", "200", "-o", &path], expressions].concat();
         (nc.under("strace", &tracer), Self { file })
+    }
+
+    /// What was to be tampered with was called, and tampered with.
+    #[track_caller]
+    pub(crate) fn was_felt(&self) {
+        assert_felt(&self.file);
     }
 
     /// Every call, one a line, once the program has ended.
@@ -68,23 +86,42 @@ pub(crate) fn assert_in_order(calls: &[String], texts: &[&str]) {
     }
 }
 
+#[track_caller]
+fn assert_felt(record: &NamedTempFile) {
+    // strace may be a moment behind the program that has ended.
+    wait_until("the tracer has interfered", || {
+        let text = fs::read_to_string(record.path()).expect("the file is ours");
+        text.contains("(INJECTED)")
+    });
+}
+
 /// A tracer that interferes with a process, until it is dropped.
 pub(crate) struct Interference {
     tracer: Child,
+    record: NamedTempFile,
 }
 
 impl Interference {
     /// `inject` as after strace's `-e inject=`.
     #[track_caller]
     pub(crate) fn attach(pid: Pid, inject: &str) -> Self {
+        let record = NamedTempFile::new().expect("a temporary file");
+        let calls = inject.split(':').next().expect("a call");
         let tracer = Command::new("strace")
-            .args(["-qq", "-o", "/dev/null", "-e", &format!("inject={inject}")])
-            .args(["-p", &pid.as_raw_nonzero().to_string()])
+            .args(["-qq", "-e", &format!("trace={calls}"), "-e", &format!("inject={inject}")])
+            .args(["-p", &pid.as_raw_nonzero().to_string(), "-o"])
+            .arg(record.path())
             .stdin(Stdio::null())
             .spawn()
             .expect("strace is installed");
         wait_until("strace is attached", || kernel::status_number(pid, "TracerPid") != 0);
-        Self { tracer }
+        Self { tracer, record }
+    }
+
+    /// What was to be tampered with was called, and tampered with.
+    #[track_caller]
+    pub(crate) fn was_felt(&self) {
+        assert_felt(&self.record);
     }
 }
 
