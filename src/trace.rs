@@ -48,7 +48,7 @@ pub enum Event<'a> {
         /// As strace shows it.
         fd: Option<RawFd>,
     },
-    /// epoll_wait(2) is about to be called.
+    /// `epoll_wait(2)` is about to be called.
     Waiting {
         /// After this time at the latest it returns.
         timeout: Option<Duration>,

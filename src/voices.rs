@@ -95,13 +95,11 @@ mod speaking {
         {
             let whole = |error: io::Error| {
                 let path = escape(&path.to_string_lossy());
-                match error.raw_os_error() {
-                    // A FIFO without a reader, and one with; a terminal.
-                    Some(libc::ENXIO | libc::ESPIPE) => {
-                        Error::message(format!("{path}: not a regular file"))
-                    }
-                    _ => Error::message(format!("{path}: {}", reason(&error))),
+                // A FIFO without a reader, and one with; a terminal.
+                if let Some(libc::ENXIO | libc::ESPIPE) = error.raw_os_error() {
+                    return Error::message(format!("{path}: not a regular file"));
                 }
+                Error::message(format!("{path}: {}", reason(&error)))
             };
             timeline::start(create(path).map_err(whole)?).map_err(whole)?;
             most = LevelFilter::Trace;

@@ -483,10 +483,7 @@ _nc() {
                     return 0
                     ;;
                 --sandbox)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
+                    COMPREPLY=($(compgen -W "auto strict off" -- "${cur}"))
                     return 0
                     ;;
                 *)

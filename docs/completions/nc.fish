@@ -60,7 +60,9 @@ complete -c nc -l output -d 'Write what is sent and received to FILE, as it is' 
 complete -c nc -l record -d 'Write packets to FILE, in pcapng for Wireshark' -r -F
 complete -c nc -l trace -d 'Print the event loop as it turns: loop, io, state or all (the default)' -r -f
 complete -c nc -l trace-json -d 'Write it to FILE as a timeline (Perfetto)' -r -F
-complete -c nc -l sandbox -d 'Once set up, be able to open, connect to and run no more than needed: auto (the default), strict or off' -r -f
+complete -c nc -l sandbox -d 'Once set up, be able to open, connect to and run no more than needed: auto (the default), strict or off' -r -f -a "auto\t''
+strict\t''
+off\t''"
 complete -c nc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c nc -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c nc -s n -l nodns -d 'Hosts are given as numbers: look no name up, print none'

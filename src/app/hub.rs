@@ -90,9 +90,9 @@ struct Live {
     waits_for_output: bool,
     /// How far it has read a shared stdin.
     position: u64,
-    /// How much the wire had taken when it last took something, and when that was.
+    /// How much the wire had taken when it last took something, and when that was, as `began`.
     sent: u64,
-    sent_at: Instant,
+    sent_at: u64,
     /// What the taps know of it, from when it leads to the peer.
     watch: Option<Box<Watch>>,
 }
@@ -318,7 +318,7 @@ impl Hub {
             waits_for_output: false,
             position,
             sent: 0,
-            sent_at: now,
+            sent_at: micros(now, self.began),
             watch,
         });
         reactor.requeue(net);
@@ -410,7 +410,7 @@ impl Hub {
         }
         if live.sent != live.session.sent() {
             live.sent = live.session.sent();
-            live.sent_at = now;
+            live.sent_at = micros(now, self.began);
         }
         match report.ended.take() {
             Some(outcome) => self.remove(reactor, key, outcome),
@@ -526,8 +526,9 @@ impl Hub {
         self.patience = None;
         let Stdin::Shared(stdin) = &self.stdin else { return };
         if self.somebody_waits() {
-            let (head, now) = (stdin.head(), reactor.now());
-            let holds_back = |live: &Live| live.position < head && now >= live.sent_at + PATIENCE;
+            let (head, now) = (stdin.head(), micros(reactor.now(), self.began));
+            let patience = u64::try_from(PATIENCE.as_micros()).unwrap_or(u64::MAX);
+            let holds_back = |live: &Live| live.position < head && now - live.sent_at >= patience;
             let sessions = self.sessions.iter();
             let stalled: Vec<Key> = sessions
                 .filter(|(_, live)| live.session.takes_input() && holds_back(live))

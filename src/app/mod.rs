@@ -135,10 +135,9 @@ impl fmt::Display for Alarm {
     }
 }
 
-/// What delivers signals keeps its descriptor to itself.
 impl Pollable for Signals {
     fn number(&self) -> Option<RawFd> {
-        None
+        self.number()
     }
 }
 
@@ -284,7 +283,6 @@ impl<'a> App<'a> {
 
     /// The loop.
     fn run(mut self) -> Result<(), Error> {
-        self.poll_signals()?;
         let ran = self.turn_until_over();
         self.console.erase();
         ran?;
@@ -310,6 +308,7 @@ impl<'a> App<'a> {
 
     fn turn_until_over(&mut self) -> Result<(), Error> {
         self.dial_next_port()?;
+        self.poll_signals()?;
         while !self.is_over() {
             self.reactor.turn().map_err(Error::doing("cannot poll"))?;
             while let Some(wake) = self.reactor.next_wake() {

@@ -9,6 +9,8 @@ use super::*;
 use crate::nonblock::{FIRST, PIPE, Pipe, PipeEnd, Splicing};
 use crate::testing::{Script, Step, epoch};
 
+mod holding;
+
 const BOTH: Ends = Ends { source: true, sink: true };
 const PLENTY: usize = 1 << 20;
 
@@ -362,6 +364,10 @@ impl ByteSource for Piped {
 
     fn begin_splicing(&mut self) -> Splicing {
         Splicing::Pipe
+    }
+
+    fn waiting(&self) -> u64 {
+        rustix::io::ioctl_fionread(&self.0).expect("a pipe")
     }
 
     fn as_pipe(&self) -> Option<&dyn PipeEnd> {

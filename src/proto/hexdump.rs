@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_long_piece_is_cut_as_ncat_reads() {
         let mut out = Vec::new();
-        ncat(&mut out, &[0; 20_000]);
+        ncat(&mut out, &vec![0; 20_000]);
         let text = String::from_utf8_lossy(&out);
         let starts: Vec<_> =
             text.lines().enumerate().filter(|(_, line)| line.starts_with("0000")).collect();

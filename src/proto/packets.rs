@@ -312,7 +312,7 @@ mod tests {
     /// The longest packet there is, of the largest words, is summed up without an overflow.
     #[test]
     fn the_largest_sum_fits() {
-        let bytes = [0xff; LARGEST_DATAGRAM];
+        let bytes = vec![0xff; LARGEST_DATAGRAM];
         let far = IpAddr::V6(Ipv6Addr::from([0xff; 16]));
         assert_ne!(checksum(far, far, UDP, &[0xff; 8], &bytes), 0xffff);
     }

@@ -315,16 +315,12 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
                 return Some(Wake::Io(source.tag));
             }
         }
-        match self.due.pop_front() {
-            Some((_, tag)) => {
-                tell(Event::Wake(&format_args!("timer for {tag}")));
-                Some(Wake::Timer(tag))
-            }
-            None => {
-                tell(Event::Done);
-                None
-            }
+        if let Some((_, tag)) = self.due.pop_front() {
+            tell(Event::Wake(&format_args!("timer for {tag}")));
+            return Some(Wake::Timer(tag));
         }
+        tell(Event::Done);
+        None
     }
 
     /// Whether this turn is told of. What could be written to before can be written to: where stdout

@@ -7,6 +7,8 @@ use std::num::NonZeroU64;
 use super::*;
 use crate::testing::{Ended, Script, Step, epoch};
 
+mod turns;
+
 const READY: Readiness = Readiness::READABLE;
 
 /// A peer in memory: what it sends, what it got, whether it saw our end of file.
@@ -16,7 +18,12 @@ struct Peer {
     got: Vec<u8>,
     saw_eof: bool,
     refuses: bool,
+    /// So many writes, and no more.
+    refuses_next: usize,
     has_died: bool,
+    /// Until it has said something.
+    is_unknown: bool,
+    retry_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +43,7 @@ impl ByteSource for Peer {
                 into[..bytes.len()].copy_from_slice(bytes);
                 let n = bytes.len();
                 self.sends.pop_front();
+                self.is_unknown = false;
                 Ok(Attempt::Moved(n))
             }
         }
@@ -44,7 +52,8 @@ impl ByteSource for Peer {
 
 impl ByteSink for Peer {
     fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
-        if self.refuses {
+        if self.refuses || self.refuses_next > 0 {
+            self.refuses_next = self.refuses_next.saturating_sub(1);
             return Ok(Attempt::Blocked);
         }
         self.got.extend(from);
@@ -64,6 +73,14 @@ impl Wire for Peer {
 
     fn take_error(&mut self) -> Option<io::Error> {
         self.has_died.then(|| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn has_destination(&self) -> bool {
+        !self.is_unknown
+    }
+
+    fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
     }
 }
 
@@ -113,12 +130,18 @@ impl Bench {
     }
 
     fn turn(&mut self) -> Report {
-        if self.stdin_is_open && self.stdin.bytes.is_empty() && self.stdin.steps.is_empty() {
-            self.stdin.steps.push_front(Step::Block);
-        }
         let all = READY | Readiness::WRITABLE;
         let gates = Gates { net: all | self.hints, local_in: all, local_out: all };
-        let turn = Turn { gates, now: self.now, budget: 1 << 20 };
+        self.turn_with(gates, 1 << 20)
+    }
+
+    fn turn_with(&mut self, gates: Gates, budget: usize) -> Report {
+        if self.stdin_is_open && self.stdin.steps.is_empty() {
+            let typed = Step::UpTo(self.stdin.bytes.len());
+            self.stdin.steps.extend((!self.stdin.bytes.is_empty()).then_some(typed));
+            self.stdin.steps.push_back(Step::Block);
+        }
+        let turn = Turn { gates, now: self.now, budget };
         self.session.advance(&mut self.stdin, &mut self.stdout, turn, None)
     }
 

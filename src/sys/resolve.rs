@@ -186,7 +186,9 @@ fn hosts_file() -> Option<String> {
     fs::read(HOSTS).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn name_in_hosts(hosts: &str, address: IpAddr) -> Option<String> {
+/// The first name that this text of a hosts file, hosts(5), has for an address; fit to be shown.
+#[must_use]
+pub fn name_in_hosts(hosts: &str, address: IpAddr) -> Option<String> {
     hosts.lines().find_map(|line| {
         let mut words = line.split('#').next()?.split_ascii_whitespace();
         let listed: IpAddr = words.next()?.parse().ok()?;

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use mio::event::Source;
 use mio::unix::SourceFd;
@@ -107,8 +107,14 @@ impl Signals {
         Ok(())
     }
 
-    fn source(&self) -> io::Result<i32> {
-        self.queue.as_ref().map(AsRawFd::as_raw_fd).ok_or_else(|| io::ErrorKind::NotFound.into())
+    /// The descriptor that is polled, once it is open.
+    #[must_use]
+    pub fn number(&self) -> Option<RawFd> {
+        self.queue.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    fn source(&self) -> io::Result<RawFd> {
+        self.number().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 

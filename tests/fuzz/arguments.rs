@@ -4,31 +4,29 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 
-use bolero::check;
+use pollcat::app::Job;
 use pollcat::cli::{self, Request};
 use pollcat::error::escape;
 use rustix::process::setsid;
 
-use crate::seeds::{LONG, LONGEST_INPUT, Seeds, TIME};
+use crate::seeds::{LONG, Seeds, try_all};
 
 #[test]
 fn argv() {
-    // Started by hand from a shell, this is the leader of a job and cannot.
-    assert!(leaves_the_terminal(), "start this with `setsid -w`");
+    leave_the_terminal();
     let options = options();
     let words: Vec<&[u8]> =
         options.iter().map(String::as_bytes).chain(WORDS.iter().copied()).collect();
     let seeds = Seeds::of("argv", &words);
     seeds.corpus().for_each(|input| {
-        is_refused_in_one_line_if_at_all(input);
         // The last word, without end.
         is_refused_in_one_line_if_at_all(&[input, &vec![b'1'; LONG]].concat());
         is_refused_in_one_line_if_at_all(&[input, &vec![0xff; LONG]].concat());
     });
-    check!().with_max_len(LONGEST_INPUT).with_test_time(TIME).for_each(|input: &[u8]| {
-        seeds.of_input(input, is_refused_in_one_line_if_at_all);
-        // Few words are more often right than many.
-        seeds.of_input(&input[..input.len().min(6)], is_refused_in_one_line_if_at_all);
+    // Few words are more often right than many.
+    try_all!(seeds, |input: &[u8]| {
+        is_refused_in_one_line_if_at_all(input);
+        is_refused_in_one_line_if_at_all(&input[..input.len().min(24)]);
     });
 }
 
@@ -38,23 +36,38 @@ fn is_refused_in_one_line_if_at_all(input: &[u8]) {
     if [&b"/dev"[..], b"/proc"].iter().any(|name| input.windows(name.len()).any(|it| it == *name)) {
         return;
     }
-    let words = input.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec()));
-    match cli::parse([OsString::from("nc")].into_iter().chain(words)) {
-        Ok(Request::Run(_)) => {}
-        Ok(Request::ShowHelp(_, text) | Request::ShowVersion(text)) => {
-            assert!(text.ends_with('\n'));
-        }
-        Err(error) => {
-            let line = error.to_string();
-            assert!(!line.is_empty() && escape(&line) == line, "{line:?}");
-            assert!(line.len() <= LONGEST_LINE, "{} bytes: {line}", line.len());
-        }
+    let words: Vec<_> = input.split(|byte| *byte == 0).collect();
+    _ = request(&words);
+}
+
+/// The job that these words stand for, or the line that refuses them.
+pub(crate) fn job(words: &[&[u8]]) -> Result<Job, String> {
+    match request(words)? {
+        Request::Run(plan) => Ok(plan.job),
+        other => panic!("{words:?} ask for {other:?}"),
     }
 }
 
+/// What these words after the program's name stand for. A line that refuses them is harmless.
+fn request(words: &[&[u8]]) -> Result<Request, String> {
+    let words = words.iter().map(|word| OsString::from_vec(word.to_vec()));
+    let request = cli::parse([OsString::from("nc")].into_iter().chain(words));
+    if let Ok(Request::ShowHelp(_, text) | Request::ShowVersion(text)) = &request {
+        assert!(text.ends_with('\n'));
+    }
+    request.map_err(|error| {
+        let line = error.to_string();
+        assert!(!line.is_empty() && escape(&line) == line, "{line:?}");
+        assert!(line.len() <= LONGEST_LINE, "{} bytes: {line}", line.len());
+        line
+    })
+}
+
 /// Some options ask for a password at the terminal, where nobody may answer.
-fn leaves_the_terminal() -> bool {
-    File::open("/dev/tty").is_err() || setsid().is_ok()
+pub(crate) fn leave_the_terminal() {
+    // Started by hand from a shell, this is the leader of a job and cannot.
+    let has_left = File::open("/dev/tty").is_err() || setsid().is_ok();
+    assert!(has_left, "start this with `setsid -w`");
 }
 
 /// Every option that the help names, as a word of its own and with something to follow.

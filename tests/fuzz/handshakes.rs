@@ -3,77 +3,64 @@
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
-use bolero::check;
 use pollcat::error::escape;
 use pollcat::proto::{
     Credentials, Handshake, Host, HttpConnect, Progress, ProtocolError, Socks4, Socks5, Status,
     Target,
 };
 
-use crate::seeds::{LONGEST_INPUT, Seeds, TIME, without_end};
+use crate::seeds::{Seeds, try_all, without_end};
 
 #[test]
 fn socks4() {
     let seeds = Seeds::of("socks4", SOCKS4_WORDS);
     let make = || Socks4::new(&by_address(), b"joe").expect("valid");
-    try_corpus(&seeds, make, SOCKS);
-    check!().with_max_len(LONGEST_INPUT).with_test_time(TIME).for_each(|input: &[u8]| {
-        seeds.of_input(input, |reply| _ = keeps_its_promises(make, reply, SOCKS));
-    });
+    reaches_every_end(&seeds, make, SOCKS);
+    try_all!(seeds, |reply: &[u8]| _ = keeps_its_promises(make, reply, SOCKS));
 }
 
 #[test]
 fn socks4a() {
     let seeds = Seeds::of("socks4a", SOCKS4_WORDS);
     let make = || Socks4::new_4a(&by_name(), b"").expect("valid");
-    try_corpus(&seeds, make, SOCKS);
-    check!().with_max_len(LONGEST_INPUT).with_test_time(TIME).for_each(|input: &[u8]| {
-        seeds.of_input(input, |reply| _ = keeps_its_promises(make, reply, SOCKS));
-    });
+    reaches_every_end(&seeds, make, SOCKS);
+    try_all!(seeds, |reply: &[u8]| _ = keeps_its_promises(make, reply, SOCKS));
 }
 
 #[test]
 fn socks5() {
     let seeds = Seeds::of("socks5", SOCKS5_WORDS);
     let make = || Socks5::new(&by_address(), None).expect("valid");
-    try_corpus(&seeds, make, SOCKS);
-    check!().with_max_len(LONGEST_INPUT).with_test_time(TIME).for_each(|input: &[u8]| {
-        seeds.of_input(input, |reply| _ = keeps_its_promises(make, reply, SOCKS));
-    });
+    reaches_every_end(&seeds, make, SOCKS);
+    try_all!(seeds, |reply: &[u8]| _ = keeps_its_promises(make, reply, SOCKS));
 }
 
 #[test]
 fn socks5_with_credentials() {
     let seeds = Seeds::of("socks5_with_credentials", SOCKS5_WORDS);
     let make = || Socks5::new(&by_name(), Some(joe())).expect("valid");
-    try_corpus(&seeds, make, SOCKS);
-    check!().with_max_len(LONGEST_INPUT).with_test_time(TIME).for_each(|input: &[u8]| {
-        seeds.of_input(input, |reply| _ = keeps_its_promises(make, reply, SOCKS));
-    });
+    reaches_every_end(&seeds, make, SOCKS);
+    try_all!(seeds, |reply: &[u8]| _ = keeps_its_promises(make, reply, SOCKS));
 }
 
 #[test]
 fn http_connect() {
     let seeds = Seeds::of("http_connect", HTTP_WORDS);
     let make = || HttpConnect::new(&by_name(), None, NONCE).expect("valid");
-    try_corpus(&seeds, make, HTTP);
-    check!().with_max_len(LONGEST_INPUT).with_test_time(TIME).for_each(|input: &[u8]| {
-        seeds.of_input(input, |reply| _ = keeps_its_promises(make, reply, HTTP));
-    });
+    reaches_every_end(&seeds, make, HTTP);
+    try_all!(seeds, |reply: &[u8]| _ = keeps_its_promises(make, reply, HTTP));
 }
 
 #[test]
 fn http_connect_with_credentials() {
     let seeds = Seeds::of("http_connect_with_credentials", HTTP_WORDS);
     let make = || HttpConnect::new(&by_name(), Some(joe()), NONCE).expect("valid");
-    try_corpus(&seeds, make, HTTP);
-    check!().with_max_len(LONGEST_INPUT).with_test_time(TIME).for_each(|input: &[u8]| {
-        seeds.of_input(input, |reply| _ = keeps_its_promises(make, reply, HTTP));
-    });
+    reaches_every_end(&seeds, make, HTTP);
+    try_all!(seeds, |reply: &[u8]| _ = keeps_its_promises(make, reply, HTTP));
 }
 
-/// The corpus, which has to reach every kind of end: connected, refused, and not yet over.
-fn try_corpus<H: Handshake>(seeds: &Seeds, make: impl Fn() -> H, bounds: Bounds) {
+/// The corpus has to reach every kind of end: connected, refused, and not yet over.
+fn reaches_every_end<H: Handshake>(seeds: &Seeds, make: impl Fn() -> H, bounds: Bounds) {
     let ends: Vec<_> =
         seeds.corpus().map(|reply| keeps_its_promises(&make, reply, bounds).end).collect();
     assert!(ends.contains(&Ok(Status::Done)) && ends.contains(&Ok(Status::Waiting)), "{ends:?}");

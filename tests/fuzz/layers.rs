@@ -1,10 +1,9 @@
 //! What peers and users send through a layer: the promises of [`Layer`], for any bytes.
 
-use bolero::check;
 use pollcat::error::is_obeyed;
 use pollcat::proto::{Crlf, Layer, Passed, ROOM, Sanitize, Telnet};
 
-use crate::seeds::{LONGEST_INPUT, Seeds, TIME, without_end};
+use crate::seeds::{Seeds, try_all, without_end};
 
 #[test]
 fn telnet_inbound() {
@@ -19,11 +18,7 @@ fn telnet_inbound() {
         let refusals = came.reply.chunks(3);
         assert!(refusals.into_iter().all(|it| matches!(it, [IAC, WONT | DONT, _])), "{came:x?}");
     };
-    seeds.corpus().for_each(check);
-    check!()
-        .with_max_len(LONGEST_INPUT)
-        .with_test_time(TIME)
-        .for_each(|input: &[u8]| seeds.of_input(input, check));
+    try_all!(seeds, check);
 }
 
 #[test]
@@ -42,11 +37,7 @@ fn sanitize_inbound() {
         let alone = text.split("\r\n").any(|part| part.contains('\r'));
         assert!(!alone, "a CR without its LF: {text:?}");
     };
-    seeds.corpus().for_each(check);
-    check!()
-        .with_max_len(LONGEST_INPUT)
-        .with_test_time(TIME)
-        .for_each(|input: &[u8]| seeds.of_input(input, check));
+    try_all!(seeds, check);
 }
 
 #[test]
@@ -65,11 +56,7 @@ fn crlf_outbound() {
         assert_eq!(came.out.len(), input.len() + bare(input), "something else was put in");
         assert_eq!(came.reply, b"");
     };
-    seeds.corpus().for_each(check);
-    check!()
-        .with_max_len(LONGEST_INPUT)
-        .with_test_time(TIME)
-        .for_each(|input: &[u8]| seeds.of_input(input, check));
+    try_all!(seeds, check);
 }
 
 /// Everything that came out of one way of a layer.

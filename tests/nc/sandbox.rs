@@ -72,7 +72,7 @@ fn a_client_with_more_ports_keeps_the_right_to_connect_until_the_last() {
     let servers = [Server::start(), Server::start()];
     let [first, last] = servers.each_ref().map(Server::port);
     let args = format!("-n --sandbox=strict 127.0.0.1 {first} {last}");
-    let mut nc = Nc::new(args).start();
+    let mut nc = Nc::new(args).stdin_null().start();
     let peer = servers[0].accepts();
     is_confined(&mut nc, 1);
     drop(peer);

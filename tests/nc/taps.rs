@@ -1,5 +1,6 @@
 //! What can be seen of what goes over the wire: dumps, recordings, digests.
 
+use std::fmt::Write;
 use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -29,8 +30,17 @@ fn exchange(mut client: Running, server: &Server, request: &[u8], answer: &[u8])
     client.ends();
 }
 
-fn hex_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// What a digest line has of these bytes.
+fn hash(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 fn text(path: &Path) -> String {
@@ -322,7 +332,7 @@ fn tshark_follows_a_recording() {
     };
     let payload = tshark("-T fields -e tcp.payload");
     let bytes: String = payload.split_whitespace().collect();
-    let expected: String = request.iter().chain(&answer).map(|b| format!("{b:02x}")).collect();
+    let expected = hex(&[&request[..], &answer].concat());
     assert!(bytes == expected, "the payload");
     // "-Y" takes one word here, so each complaint is asked for alone.
     for complaint in ["_ws.malformed", "tcp.checksum_bad.expert", "tcp.analysis.flags"] {
@@ -398,7 +408,7 @@ fn both_ends_print_the_same_digests() {
     let (client, nc) = (client.ends(), nc.ends());
     let ours: Vec<&str> = client.exits(0).stderr.lines().collect();
     let theirs: Vec<&str> = nc.exits(0).stderr.lines().collect();
-    let digest = |bytes: &[u8]| format!("{} bytes, sha256 {}", bytes.len(), hex_of(bytes));
+    let digest = |bytes: &[u8]| format!("{} bytes, sha256 {}", bytes.len(), hash(bytes));
     let (sent, received) = (digest(b"one\r\ntwo\r\n"), digest(b"an answer"));
     let peer = format!("nc: 127.0.0.1 port {port}: ");
     assert_eq!(ours, [format!("{peer}sent {sent}"), format!("{peer}received {received}")]);
@@ -418,8 +428,8 @@ fn every_client_has_a_digest_of_its_own_and_all_share_the_dump() {
         peer.finishes();
         peer.receives_eof();
         let name = format!("127.0.0.1 port {}: ", peer.port());
-        nc.says(&format!("{name}sent 0 bytes, sha256 {}", hex_of(b"")));
-        nc.says(&format!("{name}received 2 bytes, sha256 {}", hex_of(b"hi")));
+        nc.says(&format!("{name}sent 0 bytes, sha256 {}", hash(b"")));
+        nc.says(&format!("{name}received 2 bytes, sha256 {}", hash(b"hi")));
     }
     let line = format!("< 00000000 68 69 {:42}# hi\n", "");
     assert_eq!(text(&path), line.repeat(2));
