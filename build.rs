@@ -31,11 +31,16 @@ fn tell_cargo(instruction: &str) {
     println!("cargo::{instruction}");
 }
 
-/// `INSERT` keeps the rest of the linker's own script. `.pdr` is for debuggers, on MIPS.
+/// `INSERT` keeps the rest of the linker's own script. `.pdr` is for debuggers, on MIPS. Where the C library is
+/// linked in, its `crtbegin.o` looks for the tables' beginning. GNU ld will not leave out what is looked for, so
+/// that object keeps the few bytes that it brings itself.
 const NO_TABLES: &str = "\
 SECTIONS
 {
-  /DISCARD/ : { *(.eh_frame .eh_frame_hdr .gcc_except_table .gcc_except_table.* .pdr) }
+  /DISCARD/ : {
+    *(EXCLUDE_FILE(*crtbegin*.o) .eh_frame)
+    *(.eh_frame_hdr .gcc_except_table .gcc_except_table.* .pdr)
+  }
 }
 INSERT AFTER .text;
 ";

@@ -4,7 +4,7 @@
 //! Owns: the steps, and which of them are told once only. `explain/words.rs` has all the sentences,
 //! `explain/call.rs` all the calls. Must not know: who takes the steps, and how a
 //! line gets to stderr. The log carries a step as `CALL\nSENTENCE`, under the target [`TARGET`]; whoever
-//! prints it lays it out with [`layout`]. While nobody wants to know, a step costs one load; in a build
+//! prints it lays it out with [`layout()`]. While nobody wants to know, a step costs one load; in a build
 //! without the feature `see` it costs nothing.
 //!
 //! A step cannot be taken without its sentence: the calls that make, name, connect and end sockets are made
@@ -144,7 +144,14 @@ pub enum Step<'a> {
     /// Somebody new has sent to a socket that is everybody's.
     NewPeer { fd: i32, sender: Place, len: usize },
     /// The first bytes of a peer.
-    Heard { fd: i32, room: usize, len: usize, first: Option<u8>, datagram: bool },
+    Heard {
+        fd: i32,
+        room: usize,
+        len: usize,
+        first: Option<u8>,
+        datagram: bool,
+        from: Option<Place>,
+    },
     /// The first bytes for a peer.
     Said { fd: i32, len: usize, datagram: bool },
     /// The peer's end of file.
@@ -172,7 +179,7 @@ pub enum Step<'a> {
     /// A socket's file is taken away.
     Unlink { path: String, dead: bool },
     /// A signal ends the program, which has put its things in order.
-    Killed { signal: i32 },
+    Killed { signal: &'a str },
     /// The program ends.
     Exit { status: i32, why: Verdict },
 }
@@ -253,6 +260,8 @@ pub enum Why {
 pub enum Verdict {
     /// All is well.
     Fine,
+    /// A scan has found what it was to find.
+    Found,
     /// What went wrong has been said.
     Said,
     /// It will be said now.

@@ -4,11 +4,11 @@
 //! what is ready and what time it is, does what can be done without waiting, and reports what it found.
 //!
 //! ```text
-//!  5  main, cli, voices  what the user typed -> what it means; who is listened to
-//!  4  app                the loop; owns everything; acts on reports
-//!  3  session            one connection: its phases, two flows and the rules between them, the outcome
-//!  2  flow      proto    one direction of bytes  |  protocols without I/O: bytes in, bytes out
-//!  1  reactor  sys       readiness and timers  |  descriptors
+//!  5  main  cli  voices    what the user typed -> what it means; who is listened to
+//!  4  app                  the loop; owns everything; acts on reports
+//!  3  session              one connection: phases, two flows, the rules between them, the outcome
+//!  2  flow  |  proto       one direction of bytes  |  protocols without I/O
+//!  1  reactor  |  sys      readiness and timers  |  descriptors
 //!     nonblock  error            the words all of them share
 //!     trace  explain  mistakes   for those who study them: what happens, told; and bugs on request
 //! ```

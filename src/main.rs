@@ -6,18 +6,18 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use pollcat::app::{self, Console};
+use pollcat::app::{self, Console, Mode};
 use pollcat::cli::{self, HelpTo, Plan, Request};
 use pollcat::error::{Error, escape};
 use pollcat::explain::{Step, Verdict, explain};
-use pollcat::sys::signal::die_of;
+use pollcat::sys::signal::{die_of, name};
 use pollcat::voices;
 
 fn main() -> ExitCode {
     let program = program_name();
     match run(&program) {
-        Ok(()) => {
-            explain(|| Step::Exit { status: 0, why: Verdict::Fine });
+        Ok(why) => {
+            explain(|| Step::Exit { status: 0, why });
             ExitCode::SUCCESS
         }
         Err(Error::Silent) => {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(Error::Signal(signal)) => {
-            explain(|| Step::Killed { signal });
+            explain(|| Step::Killed { signal: name(signal) });
             die_of(signal);
             ExitCode::FAILURE
         }
@@ -37,20 +37,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(program: &str) -> Result<(), Error> {
+/// Says what success means.
+fn run(program: &str) -> Result<Verdict, Error> {
     let plan = match cli::parse(env::args_os())? {
         Request::Run(plan) => plan,
-        Request::ShowHelp(HelpTo::Stderr, text) => return show(&mut io::stderr(), text),
+        Request::ShowHelp(HelpTo::Stderr, text) => {
+            return show(&mut io::stderr(), text).map(|()| Verdict::Fine);
+        }
         Request::ShowHelp(HelpTo::Stdout, text) | Request::ShowVersion(text) => {
-            return show(&mut io::stdout(), text);
+            return show(&mut io::stdout(), text).map(|()| Verdict::Fine);
         }
     };
     let Plan { voices, job } = *plan;
     voices::start(&voices)?;
     let console = Console::new(program.to_owned(), job.verbose);
+    let success = match &job.mode {
+        Mode::Scan(_) => Verdict::Found,
+        Mode::Connect(_) | Mode::Listen(_) => Verdict::Fine,
+    };
     let done = app::run(job, &console);
-    voices::finish();
-    done
+    // What becomes of a trace is no failure of what was traced.
+    if let Err(error) = voices::finish(&voices) {
+        console.complain(&error);
+    }
+    done.map(|()| success)
 }
 
 fn show(to: &mut dyn Write, text: &str) -> Result<(), Error> {

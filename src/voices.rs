@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::Error;
+use crate::error::{Error, escape, reason};
 use crate::trace::Topic;
 
 /// Whom to listen to.
@@ -41,10 +41,19 @@ pub fn start(_: &Voices) -> Result<(), Error> {
 }
 
 /// The last of what has been said reaches its place.
-pub fn finish() {
-    if cfg!(feature = "see") {
-        crate::trace::timeline::finish();
+///
+/// # Errors
+/// The timeline has ended early: there is no room for more of it.
+pub fn finish(voices: &Voices) -> Result<(), Error> {
+    if cfg!(feature = "see")
+        && let Some(path) = &voices.timeline
+        && let Err(error) = crate::trace::timeline::finish()
+    {
+        let path = escape(&path.to_string_lossy());
+        let why = reason(&error);
+        return Err(Error::message(format!("{path}: {why}; the timeline ends here")));
     }
+    Ok(())
 }
 
 #[cfg(feature = "log")]
@@ -63,7 +72,7 @@ mod speaking {
     use crate::error::{Error, escape, reason};
     use crate::explain::{self, USUAL_WIDTH, layout};
     use crate::sys::stdio::{stderr_columns, stderr_is_terminal, write_stderr};
-    use crate::trace::{Topic, elapsed, timeline};
+    use crate::trace::{Topic, elapsed, micros, timeline};
 
     pub(super) fn start(voices: &Voices) -> Result<(), Error> {
         let mut builder = Builder::new();
@@ -147,7 +156,7 @@ mod speaking {
             match topic {
                 Some(topic) if is_traced => {
                     let (dim, plain) = if self.colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
-                    let at = elapsed().as_micros();
+                    let at = micros(elapsed());
                     writeln!(out, "{dim}{at:>9} {:<5}{plain} {}", topic.name(), said)
                 }
                 _ => writeln!(out, "{:5} {}: {said}", record.level(), record.target()),

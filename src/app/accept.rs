@@ -120,7 +120,8 @@ impl Acceptor {
                         self.look_again(reactor);
                         break;
                     }
-                    tell(Event::Noted(&format_args!("accept: {error}, again in {RETRY:?}")));
+                    let pause = RETRY.subsec_millis();
+                    tell(Event::Noted(&format_args!("accept: {error}, again in {pause} ms")));
                     let timer = reactor.set_timer(reactor.now() + RETRY, Alarm::Accept);
                     self.enter(State::Starved(timer));
                     break;

@@ -71,6 +71,8 @@ impl App<'_> {
         if !self.sandbox.is_wanted(stage) {
             return Ok(());
         }
+        // Nothing can be opened later.
+        self.poll_signals()?;
         let asked = self.asked();
         let entered = self.sandbox.enter(stage, &asked);
         entered.map_err(|why| Error::message(format!("--sandbox=strict: {why}")))

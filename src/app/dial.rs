@@ -23,9 +23,10 @@ use crate::error::{Error, escape};
 use crate::explain::{Step, explain, number};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
-use crate::sys::net::{BUSY, DialError, Socket, Standing, connected, dial};
+use crate::sys::net::{BUSY, DialError, Standing, connected, dial};
 use crate::sys::options::Options;
 use crate::sys::polled::Polled;
+use crate::sys::socket::Socket;
 use crate::trace::{Event, tell};
 
 /// The race for one port.

@@ -5,7 +5,9 @@
 //!
 //! One session reads stdin itself. Several read it through a [`Broadcast`], each at its own pace; the
 //! slowest holds stdin back, but whoever takes nothing at all while another waits for more is dropped
-//! after [`PATIENCE`].
+//! after a while (`feeding`).
+
+mod feeding;
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,11 +20,10 @@ use super::broadcast::{Broadcast, Share};
 use super::local::Local;
 use super::meter::{Account, was_a_session};
 use super::taps::{Onlooker, Taps, Watch};
-use super::{Alarm, Loop, Owner, taps};
+use super::{Alarm, Loop, Owner, meter, taps};
 use crate::explain::{explain, number};
 use crate::flow::{Framing, LARGEST_PAYLOAD};
 use crate::mistakes::{Mistake, made};
-use crate::nonblock::Attempt;
 use crate::reactor::{Key, Readiness, Slots, SourceId, TimerId};
 use crate::session::{End, Gates, Hops, Moved, Outcome, Policy, Report, Session, Tap, Turn};
 use crate::sys::address::Address;
@@ -246,20 +247,53 @@ impl Hub {
 
     /// A dump takes more.
     pub(super) fn write_dumps(&mut self, reactor: &mut Loop) {
-        if let Some(taps) = self.taps() {
-            taps.flush(reactor);
-        }
+        self.with_taps(reactor, Taps::flush);
     }
 
-    /// Nothing waits for the reader of a dump; if something does, that has a limit from now on.
+    /// Nothing waits for the reader of a dump, and there will be no more.
     pub(super) fn dumps_are_written(&mut self, reactor: &mut Loop) -> bool {
         self.taps().is_none_or(|taps| taps.are_written(reactor))
     }
 
-    /// The limit is reached.
+    /// Readers of dumps have been waited for long enough.
     pub(super) fn give_dumps_up(&mut self, reactor: &mut Loop) {
-        if let Some(taps) = self.taps() {
-            taps.give_up(reactor);
+        self.with_taps(reactor, Taps::patience_is_over);
+    }
+
+    /// What is done here may end the wait for a slow reader: then all sessions look at what there is.
+    fn with_taps(&mut self, reactor: &mut Loop, act: fn(&mut Taps, &mut Loop)) {
+        let Some(taps) = self.taps() else { return };
+        let held_back = taps.hold_back();
+        act(taps, reactor);
+        if held_back && !taps.hold_back() {
+            tell(Event::Noted(&"dumps have been taken: sessions go on"));
+            for (_, live) in self.sessions.iter() {
+                reactor.requeue(live.net);
+            }
+        }
+    }
+
+    /// A dump's reader is slow: sessions have to wait. Without taps, a branch.
+    fn is_held_back(&self) -> bool {
+        taps::SEE && self.taps.as_ref().is_some_and(|taps| taps.hold_back())
+    }
+
+    /// The end of a session is to be told, also if it is a signal's doing.
+    pub(super) fn has_last_words(&self) -> bool {
+        taps::SEE && self.taps.as_ref().is_some_and(|taps| taps.have_last_words())
+    }
+
+    /// Makes news of the sessions that a signal is about to end.
+    pub(super) fn tell_last_words(&mut self) {
+        if !taps::SEE {
+            return;
+        }
+        let Some(taps) = &mut self.taps else { return };
+        let keys: Vec<Key> = self.sessions.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(watch) = self.sessions.get_mut(key).and_then(|live| live.watch.take()) {
+                taps.cut_off(*watch);
+            }
         }
     }
 
@@ -361,7 +395,12 @@ impl Hub {
 
     /// Lets one session do what it can.
     pub(super) fn advance(&mut self, reactor: &mut Loop, key: Key) {
+        let held_back = self.is_held_back();
         let Some(live) = self.sessions.get_mut(key) else { return };
+        // What is ready stays known, so the turn that it gets when the wait is over finds everything.
+        if held_back && live.watch.is_some() {
+            return;
+        }
         let now = reactor.now();
         let net = reactor.readiness(live.net);
         let local_out = reactor.readiness(self.local.output_id);
@@ -401,17 +440,16 @@ impl Hub {
             live.began = micros(now, self.began);
         }
         if taps::SEE
+            && report.negotiated
             && let Some(taps) = &mut self.taps
         {
-            if report.negotiated {
-                live.watch = Some(taps.begin(live.session.wire_mut(), &live.peer, now));
-            }
-            taps.flush(reactor);
+            live.watch = Some(taps.begin(live.session.wire_mut(), &live.peer, now));
         }
         if live.sent != live.session.sent() {
             live.sent = live.session.sent();
             live.sent_at = micros(now, self.began);
         }
+        self.write_dumps(reactor);
         match report.ended.take() {
             Some(outcome) => self.remove(reactor, key, outcome),
             None => self.follow_up(reactor, key, &report),
@@ -456,96 +494,6 @@ impl Hub {
         }
     }
 
-    /// Reads a shared stdin as far as the slowest session allows, and has everybody look at it. Comes
-    /// once a turn at most, for it asks every session.
-    fn feed(&mut self, reactor: &mut Loop) {
-        // With nobody to read it, stdin is left where it is.
-        let Some(slowest) = self.takers().map(|live| live.position).min() else { return };
-        let Stdin::Shared(stdin) = &mut self.stdin else { return };
-        let input_id = self.local.input_id;
-        stdin.forget_before(slowest);
-        let mut news = false;
-        while !stdin.has_ended()
-            && !stdin.is_full()
-            && reactor.readiness(input_id).intersects(Readiness::READ)
-        {
-            match stdin.fill(&mut self.local.input) {
-                Ok(Attempt::Moved(_) | Attempt::Ended) => news = true,
-                Ok(Attempt::Blocked) => reactor.clear(input_id, Readiness::READ),
-                Err(error) => {
-                    news = true;
-                    self.stdin_error = Some(error);
-                }
-            }
-        }
-        if news {
-            if stdin.has_ended()
-                && let Some(wait) = self.policy.quit_after
-            {
-                reactor.set_timer(reactor.now() + wait, Alarm::Quit);
-            }
-            for live in self.takers() {
-                reactor.requeue(live.net);
-            }
-        }
-        self.watch_the_slowest(reactor);
-    }
-
-    /// The time after the end of a shared stdin is over. Sessions have a timer of their own, which counts
-    /// from when they have sent all; but those that saw the end may be gone, and others not come.
-    pub(super) fn is_quitting_time(&self) -> bool {
-        self.sessions.iter().all(|(_, live)| live.session.has_sent_all())
-    }
-
-    /// Patience is counted from the moment somebody waits in vain for more of a shared stdin.
-    fn watch_the_slowest(&mut self, reactor: &mut Loop) {
-        match (self.somebody_waits(), self.patience) {
-            (true, None) => {
-                tell(Event::Noted(&"a session waits for more of stdin, and another holds it back"));
-                self.patience = Some(reactor.set_timer(reactor.now() + PATIENCE, Alarm::Patience));
-            }
-            (false, Some(timer)) => {
-                reactor.cancel_timer(timer);
-                self.patience = None;
-            }
-            (true, Some(_)) | (false, None) => {}
-        }
-    }
-
-    fn somebody_waits(&self) -> bool {
-        let Stdin::Shared(stdin) = &self.stdin else { return false };
-        stdin.is_full()
-            && !stdin.has_ended()
-            && self
-                .takers()
-                .any(|live| live.position == stdin.head() && live.session.has_sent_all())
-    }
-
-    /// Patience is over with those who hold the others back and have taken nothing all the while.
-    pub(super) fn patience_is_over(&mut self, reactor: &mut Loop) {
-        self.patience = None;
-        let Stdin::Shared(stdin) = &self.stdin else { return };
-        if self.somebody_waits() {
-            let (head, now) = (stdin.head(), micros(reactor.now(), self.began));
-            let patience = u64::try_from(PATIENCE.as_micros()).unwrap_or(u64::MAX);
-            let holds_back = |live: &Live| live.position < head && now - live.sent_at >= patience;
-            let sessions = self.sessions.iter();
-            let stalled: Vec<Key> = sessions
-                .filter(|(_, live)| live.session.takes_input() && holds_back(live))
-                .map(|(key, _)| key)
-                .collect();
-            for key in stalled {
-                self.close(reactor, key, End::HeldOthersBack);
-            }
-        }
-        self.feed(reactor);
-    }
-
-    /// Sessions that stdin is read for.
-    fn takers(&self) -> impl Iterator<Item = &Live> {
-        self.sessions.iter().map(|(_, live)| live).filter(|live| live.session.takes_input())
-    }
-
     fn close(&mut self, reactor: &mut Loop, key: Key, end: End) {
         let Some(live) = self.sessions.get_mut(key) else { return };
         let never_taken = match &self.stdin {
@@ -560,7 +508,7 @@ impl Hub {
 
     fn remove(&mut self, reactor: &mut Loop, key: Key, outcome: Outcome) {
         let Some(mut live) = self.sessions.remove(key) else { return };
-        let account = (self.keeps_accounts && was_a_session(&outcome.end))
+        let account = (meter::IS_BUILT_IN && self.keeps_accounts && was_a_session(&outcome.end))
             .then(|| Box::new(live.account(outcome.moved(), self.age(reactor.now()))));
         // With -p the connection that comes next needs the same port.
         if matches!(outcome.end, End::ProxyReconnects(_)) {
@@ -576,7 +524,7 @@ impl Hub {
         }
         if let (Some(taps), Some(watch)) = (self.taps(), live.watch.take()) {
             taps.end(*watch, &outcome.end, reactor.now());
-            taps.flush(reactor);
+            self.write_dumps(reactor);
         }
         tell(Event::Noted(&format_args!("{}: {outcome:?}", live.peer)));
         self.farewells.push_back(Farewell { peer: live.peer, outcome, account });
@@ -603,10 +551,6 @@ const BUDGET: usize = 1024 * 1024;
 /// 64 KiB of each noisy one and not for four times as much.
 const SHARED_BUDGET: usize = 64 * 1024;
 
-/// How long a session may take nothing at all while another waits for the same stdin. Long enough for a
-/// lost segment to be sent again a few times; a stopped process or a dead link is cut off.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -615,6 +559,8 @@ mod tests {
     #[test]
     fn a_client_costs_little_here() {
         let size = size_of::<Live>();
-        assert!(size <= 192, "{size} bytes");
+        // There a descriptor keeps what the poller needs of it.
+        let most = if cfg!(mio_unsupported_force_poll_poll) { 200 } else { 192 };
+        assert!(size <= most, "{size} bytes");
     }
 }

@@ -15,9 +15,10 @@ use crate::sys::address::{Address, UnixName};
 use crate::sys::crowd::{Crowd, Reply};
 use crate::sys::inherit::Kind;
 use crate::sys::link::Link;
-use crate::sys::net::{Boundaries, Socket, first_sender, local_address};
+use crate::sys::net::{Boundaries, first_sender, local_address};
 use crate::sys::resolve;
 use crate::sys::sandbox::Stage;
+use crate::sys::socket::Socket;
 
 impl App<'_> {
     /// Enters what was opened into the loop. From then on only clients are news.

@@ -26,8 +26,8 @@ mod scan;
 mod taps;
 mod targets;
 mod units;
+mod wakes;
 
-use std::fmt;
 use std::os::fd::RawFd;
 
 use mio::Interest;
@@ -47,9 +47,10 @@ use meter::Meter;
 use ports::Ports;
 use scan::Scan as Scanner;
 use taps::Taps as Watcher;
+use wakes::{Alarm, Owner};
 
 use crate::error::{Error, reason};
-use crate::reactor::{Key, Pollable, Reactor, SourceId, Wake};
+use crate::reactor::{Pollable, Reactor, SourceId, Wake};
 use crate::session::{End, Policy};
 use crate::sys::address::Address;
 use crate::sys::inherit::Kind;
@@ -59,81 +60,6 @@ use crate::sys::resolve::Lookup;
 use crate::sys::sandbox::{Sandbox, Stage};
 use crate::sys::signal::Signals;
 use crate::sys::unix_path::BoundPath;
-
-/// What a source is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    Stdin,
-    Stdout,
-    Listener,
-    /// A datagram socket that nobody has sent to yet.
-    Meeting,
-    /// A connection under way, by its number in the race.
-    Attempt(usize),
-    Session(Key),
-    Scan(scan::Part),
-    Signals,
-    /// A dump that has not taken everything.
-    Dump,
-}
-
-/// What a timer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Alarm {
-    /// The next address of a race.
-    DialNext,
-    /// The end of a race.
-    DialDeadline,
-    /// The next destination.
-    NextPort,
-    /// Descriptors may be free again.
-    Accept,
-    /// A session holds the others back.
-    Patience,
-    /// stdin ended long enough ago.
-    Quit,
-    Session(Key),
-    Scan(scan::Alarm),
-    /// Readers of dumps have been waited for long enough.
-    Dumps,
-    /// How far it is has changed.
-    Progress,
-}
-
-/// As the trace names it.
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stdin => f.write_str("stdin"),
-            Self::Stdout => f.write_str("stdout"),
-            Self::Listener => f.write_str("listener"),
-            Self::Meeting => f.write_str("socket without a peer"),
-            Self::Attempt(number) => write!(f, "attempt {number}"),
-            Self::Session(key) => write!(f, "session {key}"),
-            Self::Scan(part) => write!(f, "scan: {part}"),
-            Self::Signals => f.write_str("signals"),
-            Self::Dump => f.write_str("dump"),
-        }
-    }
-}
-
-/// As the trace names it.
-impl fmt::Display for Alarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DialNext => f.write_str("the next address"),
-            Self::DialDeadline => f.write_str("the end of connecting"),
-            Self::NextPort => f.write_str("the next port"),
-            Self::Accept => f.write_str("accepting again"),
-            Self::Patience => f.write_str("patience with slow sessions"),
-            Self::Quit => f.write_str("quitting"),
-            Self::Session(key) => write!(f, "session {key}"),
-            Self::Scan(alarm) => write!(f, "scan: {alarm}"),
-            Self::Dumps => f.write_str("patience with dumps"),
-            Self::Progress => f.write_str("the progress line"),
-        }
-    }
-}
 
 impl Pollable for Signals {
     fn number(&self) -> Option<RawFd> {
@@ -193,7 +119,8 @@ struct Record {
     failures: usize,
 }
 
-/// Does the job. It is taken, and not lent, for its credentials are to be forgotten before the end. Returns when there is nothing left that could happen.
+/// Does the job. Returns when there is nothing left that could happen. The job is taken, and not lent, for its
+/// credentials are to be forgotten before the end.
 ///
 /// # Errors
 /// What the program has to say last, and that the exit status is 1: no connection was made, bytes were
@@ -250,7 +177,7 @@ impl<'a> App<'a> {
         job: &Job,
         console: &'a Console,
         mut reactor: Loop,
-        signals: Option<Signals>,
+        mut signals: Option<Signals>,
         stdin: Stdin,
         purpose: Purpose,
     ) -> Result<Self, Error> {
@@ -264,6 +191,11 @@ impl<'a> App<'a> {
         let largest_datagram = job.transport.largest_datagram();
         let policy = Policy { peer_eof, largest_datagram, filters, ..job.policy.clone() };
         let meter = Meter::new(job.meter, &local);
+        if meter.may_draw()
+            && let Some(signals) = &mut signals
+        {
+            signals.look_up_ignored();
+        }
         let hub = Hub::new(local, policy, stdin, meter.wants_accounts(), reactor.now());
         Ok(Self {
             reactor,
@@ -289,9 +221,16 @@ impl<'a> App<'a> {
         self.record.verdict()
     }
 
-    /// Those that have come since they are held back make the first event.
+    /// Those that have come since they are held back make the first event. What ends the program waits from
+    /// now on where there will be words to say, and no sooner: it must be able to end a name's being looked up.
     fn poll_signals(&mut self) -> Result<(), Error> {
         let Some(signals) = &mut self.signals else { return Ok(()) };
+        if signals.number().is_some() {
+            return Ok(());
+        }
+        if self.meter.wants_accounts() || self.hub.has_last_words() {
+            signals.hold_endings_back().map_err(Error::doing("cannot hold signals back"))?;
+        }
         let polled = signals
             .open()
             .and_then(|()| self.reactor.register(signals, Interest::READABLE, Owner::Signals));
@@ -384,9 +323,7 @@ impl<'a> App<'a> {
             self.console.complain(&format!("stdin: {}", reason(&error)));
             self.record.failures += 1;
         }
-        while let Some(news) = self.hub.next_news() {
-            self.console.complain(&news);
-        }
+        self.tell_news();
         if self.hub.take_negotiated() {
             self.negotiated()?;
         }
@@ -434,6 +371,13 @@ impl<'a> App<'a> {
         Ok(())
     }
 
+    /// What the taps have to say.
+    fn tell_news(&mut self) {
+        while let Some(news) = self.hub.next_news() {
+            self.console.complain(&news);
+        }
+    }
+
     fn end_scan(&mut self) -> Result<(), Error> {
         if let Origin::Scan(scanner) = &self.origin
             && scanner.is_over()
@@ -463,7 +407,7 @@ impl<'a> App<'a> {
     }
 }
 
-/// Questions are heard everywhere; what ends the program waits where it has a file to remove, or words to say.
+/// Questions are heard everywhere; what ends the program waits where it has a file to remove.
 fn hear_signals(job: &Job) -> Result<Option<Signals>, Error> {
     let has_file = match &job.mode {
         Mode::Connect(Connect { to, .. }) => {
@@ -473,13 +417,12 @@ fn hear_signals(job: &Job) -> Result<Option<Signals>, Error> {
         Mode::Listen(Listen { at, .. }) => matches!(at, Place::Exact(Address::Unix(_))),
         Mode::Scan(_) => false,
     };
-    let has_words = meter::IS_BUILT_IN && job.meter.stats != Stats::None;
     if !has_file && !meter::IS_BUILT_IN {
         return Ok(None);
     }
     let mut signals = Signals::none();
     let heard = if meter::IS_BUILT_IN { signals.hear_questions() } else { Ok(()) };
-    let held = if has_file || has_words { signals.hold_endings_back() } else { Ok(()) };
+    let held = if has_file { signals.hold_endings_back() } else { Ok(()) };
     heard.and(held).map_err(Error::doing("cannot hold signals back"))?;
     Ok(Some(signals))
 }

@@ -100,10 +100,13 @@ impl Console {
 
     /// Says something, just as it is.
     ///
-    /// One line in one write, so that lines of several processes do not mix.
+    /// All of it in one write, so that lines of several processes do not mix.
     pub(crate) fn say(&self, what: &dyn fmt::Display) {
-        let what = escape(&what.to_string());
-        say_line(&format!("{}{what}\n", self.without_progress()));
+        let mut text = self.without_progress().to_owned();
+        for line in what.to_string().split('\n') {
+            text.extend([&*escape(line), "\n"]);
+        }
+        say_line(&text);
     }
 
     /// Draws the progress line, over the one that is there.
@@ -119,6 +122,11 @@ impl Console {
             "" => {}
             erase => say_line(erase),
         }
+    }
+
+    /// Leaves the progress line where it is: the screen is somebody else's.
+    pub(crate) fn leave(&self) {
+        self.progress.set(Line::Gone);
     }
 
     /// A progress line is on the screen.

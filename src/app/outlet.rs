@@ -80,7 +80,8 @@ impl Outlet {
         let ready = reactor.readiness(self.id);
         if self.output.has_reader() && ready.intersects(Readiness::READER_GONE) {
             self.waiting.clear();
-            return Err(io::ErrorKind::BrokenPipe.into());
+            // As the call would have said it, which has a reason in words.
+            return Err(io::Error::from_raw_os_error(libc::EPIPE));
         }
         let mut written = 0;
         let mut result = Ok(());

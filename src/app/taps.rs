@@ -8,13 +8,14 @@
 //! more. Must not know: how a session works, how a format looks.
 //!
 //! Invariant: nothing that happens to a dump changes a session or the exit status. A dump that cannot be
-//! written ends with one line on stderr. A reader that is slow is not waited for: what it does not take
-//! is kept up to [`MOST_WAITING`], and then its dump ends too.
+//! written ends with one line on stderr. A reader that is slow holds the sessions back, as a slow stdout
+//! does: they get no turn while more than [`MOST_WAITING`] waits for it ([`Taps::hold_back`]). But one that takes
+//! nothing for [`PATIENCE`] loses its dump, and the sessions go on.
 
 mod account;
 
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -50,6 +51,8 @@ pub(super) struct Taps {
     /// Sessions so far: tells those without addresses apart.
     sessions: u16,
     news: VecDeque<String>,
+    /// Bytes that may wait for a reader before it is waited for.
+    allowed: usize,
     patience: Option<TimerId>,
 }
 
@@ -59,6 +62,8 @@ struct Dump {
     format: DumpFormat,
     /// `None`: it has ended.
     outlet: Option<Outlet>,
+    /// Since when it is waited for, and nothing has been taken.
+    stalled: Option<Instant>,
 }
 
 /// Looks at one session during one turn.
@@ -92,7 +97,7 @@ impl Taps {
             if dump.format == DumpFormat::Packets {
                 pcapng::begin(outlet.end());
             }
-            dumps.push(Dump { name, format: dump.format, outlet: Some(outlet) });
+            dumps.push(Dump { name, format: dump.format, outlet: Some(outlet), stalled: None });
         }
         let since_1970 = reactor.time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut taps = Box::new(Self {
@@ -107,6 +112,7 @@ impl Taps {
             started_epoch: micros(since_1970),
             sessions: 0,
             news: VecDeque::new(),
+            allowed: MOST_WAITING,
             patience: None,
         });
         taps.flush(reactor);
@@ -146,6 +152,16 @@ impl Taps {
         self.news.extend(watch.digests());
     }
 
+    /// A session is cut off, and nothing will come behind it.
+    pub(super) fn cut_off(&mut self, watch: Watch) {
+        self.news.extend(watch.digests());
+    }
+
+    /// There will be something to be said at the end of a session, whatever ends it.
+    pub(super) const fn have_last_words(&self) -> bool {
+        self.digest.is_some()
+    }
+
     /// What is to be told on stderr; each is handed out once.
     pub(super) fn next_news(&mut self) -> Option<String> {
         self.news.pop_front()
@@ -153,33 +169,46 @@ impl Taps {
 
     /// Writes what the dumps take now.
     pub(super) fn flush(&mut self, reactor: &mut Loop) {
+        let (allowed, now) = (self.allowed, reactor.now());
         for dump in &mut self.dumps {
-            let Some(outlet) = &mut dump.outlet else { continue };
-            let why = match outlet.flush(reactor) {
-                Err(error) => reason(&error),
-                Ok(()) if outlet.len() > MOST_WAITING => TOO_SLOW.to_owned(),
-                Ok(()) => continue,
-            };
-            self.news.extend(dump.give_up(reactor, &why));
+            if let Err(error) = dump.flush(reactor, allowed, now) {
+                self.news.extend(dump.give_up(reactor, &reason(&error)));
+            }
         }
+        self.set_patience(reactor);
     }
 
-    /// Nothing waits for a reader. If something does, it has until the alarm to be taken.
+    /// So much waits for a reader that no more is to be seen now.
+    pub(super) fn hold_back(&self) -> bool {
+        self.dumps.iter().any(|dump| dump.stalled.is_some())
+    }
+
+    /// Nothing waits for a reader, and nothing will any more: from now on whatever waits is waited for.
     pub(super) fn are_written(&mut self, reactor: &mut Loop) -> bool {
-        let waits = |dump: &Dump| dump.outlet.as_ref().is_some_and(|outlet| !outlet.is_empty());
-        let waits = self.dumps.iter().any(waits);
-        if waits && self.patience.is_none() {
-            self.patience = Some(reactor.set_timer(reactor.now() + PATIENCE, Alarm::Dumps));
+        if self.allowed > 0 {
+            self.allowed = 0;
+            self.flush(reactor);
         }
-        !waits
+        !self.hold_back()
     }
 
-    /// What waits will not be waited for any more.
-    pub(super) fn give_up(&mut self, reactor: &mut Loop) {
+    /// Whoever has taken nothing for so long is not waited for any more.
+    pub(super) fn patience_is_over(&mut self, reactor: &mut Loop) {
+        self.patience = None;
+        let now = reactor.now();
         for dump in &mut self.dumps {
-            if dump.outlet.as_ref().is_some_and(|outlet| !outlet.is_empty()) {
+            if dump.stalled.is_some_and(|since| since + PATIENCE <= now) {
                 self.news.extend(dump.give_up(reactor, TOO_SLOW));
             }
+        }
+        self.set_patience(reactor);
+    }
+
+    /// Lazy: a timer that fires too early is set anew then, and not whenever a reader takes something.
+    fn set_patience(&mut self, reactor: &mut Loop) {
+        let oldest = self.dumps.iter().filter_map(|dump| dump.stalled).min();
+        if let (Some(since), None) = (oldest, self.patience) {
+            self.patience = Some(reactor.set_timer(since + PATIENCE, Alarm::Dumps));
         }
     }
 
@@ -199,8 +228,23 @@ impl Taps {
 }
 
 impl Dump {
+    /// Writes what is taken now. Where more is left than is allowed, its reader is waited for.
+    fn flush(&mut self, reactor: &mut Loop, allowed: usize, now: Instant) -> io::Result<()> {
+        let Some(outlet) = &mut self.outlet else { return Ok(()) };
+        let before = outlet.len();
+        outlet.flush(reactor)?;
+        let left = outlet.len();
+        self.stalled = match self.stalled {
+            _ if left <= allowed => None,
+            Some(since) if left == before => Some(since),
+            Some(_) | None => Some(now),
+        };
+        Ok(())
+    }
+
     /// Ends it; what is to be said about that.
     fn give_up(&mut self, reactor: &mut Loop, why: &str) -> Option<String> {
+        self.stalled = None;
         self.outlet.take()?.close(reactor);
         Some(format!("{}: {why}; the dump ends here", self.name))
     }
@@ -293,10 +337,10 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Bytes of a dump that wait at most for a reader that is slow.
-const MOST_WAITING: usize = 1024 * 1024;
+/// Bytes of a dump that may wait while sessions go on: with all that one turn can add, about 1 MiB in memory.
+const MOST_WAITING: usize = 512 * 1024;
 
-/// How long the program waits at its end for what a reader has not taken.
+/// How long a reader that is waited for may take nothing at all.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const TOO_SLOW: &str = "its reader is too slow";

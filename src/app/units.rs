@@ -25,7 +25,7 @@ fn in_units(bytes: u64) -> String {
     // Each unit is 1024 of the one before, so ten bits tell which it is.
     let step = bytes.ilog2() / 10;
     let unit = char::from(b"KMGTPE"[step as usize - 1]);
-    let hundredths = (u128::from(bytes) * 100) >> (10 * step);
+    let hundredths = whole((u128::from(bytes) * 100) >> (10 * step));
     let (whole, rest) = (hundredths / 100, hundredths % 100);
     match whole {
         0..10 => format!("{whole}.{rest:02} {unit}iB"),

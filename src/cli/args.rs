@@ -111,7 +111,8 @@ pub(super) fn is_ambiguous(option: &str) -> bool {
         .is_some()
 }
 
-fn options() -> impl Iterator<Item = Word> {
+/// Every option there is.
+pub(super) fn options() -> impl Iterator<Item = Word> {
     help::options(help::TEXT).chain(help::options(HIDDEN))
 }
 

@@ -13,6 +13,7 @@
 //! Read next: `plan`, where the decisions are.
 
 mod args;
+mod attached;
 mod help;
 mod password;
 mod plan;
@@ -96,7 +97,8 @@ fn parse_with(
     args: impl IntoIterator<Item = OsString>,
     outside: Outside<'_>,
 ) -> Result<Request, Error> {
-    let words: Vec<OsString> = args.into_iter().collect();
+    let mut words: Vec<OsString> = args.into_iter().collect();
+    attached::keep_equals_signs(&mut words);
     let command = args::command(&words);
     let matches = command.try_get_matches_from(words).map_err(|error| refusal(&error))?;
     if args::is_typed(&matches, args::WAIT) {

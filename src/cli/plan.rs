@@ -31,7 +31,7 @@ use crate::app::{Connect, Job, Listen, Mode, Place, Scan};
 use crate::error::Error;
 use crate::sys::net::Transport;
 use crate::sys::resolve::{Family, Lookup};
-use crate::sys::sandbox::Wish;
+use crate::sys::sandbox::{BUILT_IN, Wish};
 use crate::voices::Voices;
 use listen::Listening;
 use policy::Limits;
@@ -97,6 +97,10 @@ impl Plan {
 }
 
 fn sandbox(words: Words<'_>) -> Result<Wish, Error> {
+    // A build without it has no such word either.
+    if !BUILT_IN {
+        return Ok(Wish::Off);
+    }
     match words.value(args::SANDBOX, "sandbox")? {
         None | Some("auto") => Ok(Wish::Auto),
         Some("off") => Ok(Wish::Off),

@@ -173,6 +173,8 @@ fn empty_words_are_words() {
     assert!(matches!(connect.to, Destination::Host { host, .. } if host.is_empty()));
     assert_eq!(refusal(["h", ""]), "port number invalid: ");
     assert_eq!(refusal(["-w", "", "h", "1"]), "timeout invalid: ");
+    assert_eq!(refusal(["-w=3", "h", "1"]), "timeout invalid: =3");
+    assert_eq!(refusal(["-vw=3", "h", "1"]), "timeout invalid: =3");
     assert_eq!(refusal(["--quit-after=", "h", "1"]), "quit timer invalid: ");
 }
 

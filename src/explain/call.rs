@@ -87,7 +87,14 @@ impl Step<'_> {
                     "recvfrom({fd}, \"...\", ..., MSG_DONTWAIT, {at}, [128 => {size}]) = {len}"
                 )
             }
-            Self::Heard { fd, room, len, .. } => {
+            Self::Heard { fd, room, len, from: Some(from), .. } => {
+                let (at, size) = (SockAddr(from), from.len());
+                write!(
+                    f,
+                    "recvfrom({fd}, \"...\", {room}, MSG_DONTWAIT, {at}, [128 => {size}]) = {len}"
+                )
+            }
+            Self::Heard { fd, room, len, from: None, .. } => {
                 write!(f, "recvfrom({fd}, \"...\", {room}, MSG_DONTWAIT, NULL, NULL) = {len}")
             }
             Self::PeerEnded { fd, room, .. } => {

@@ -377,6 +377,9 @@ impl Step<'_> {
             ),
             Self::Exit { why, .. } => f.write_str(match why {
                 Verdict::Fine => "0: it was done, and nothing that was read is lost.",
+                Verdict::Found => {
+                    "0: a port is open (or silent, over UDP), or all of them where all were asked for."
+                }
                 Verdict::Said => {
                     "1: there was no connection, or not all went well. Debian's nc ends in the same way, \
                      and says nothing of a refused connection without -v."

@@ -9,6 +9,7 @@ use super::*;
 use crate::nonblock::{FIRST, PIPE, Pipe, PipeEnd, Splicing};
 use crate::testing::{Script, Step, epoch};
 
+mod filtering;
 mod holding;
 
 const BOTH: Ends = Ends { source: true, sink: true };

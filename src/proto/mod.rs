@@ -104,12 +104,6 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// No layer at all: bytes may as well go around the stack.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.crlf.is_none() && !self.changes_inbound()
-    }
-
     /// What comes in does not come out as it is.
     #[must_use]
     pub fn changes_inbound(&self) -> bool {

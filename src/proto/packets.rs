@@ -128,17 +128,24 @@ impl Conversation {
         let acknowledged = if flags & ACK == 0 { 0 } else { self.half(opposite(way)).next };
         let number = self.half(way).next;
         let (from, to) = self.ends(way, self.there);
-        let mut header = [0; 20];
-        header[..2].copy_from_slice(&from.port().to_be_bytes());
-        header[2..4].copy_from_slice(&to.port().to_be_bytes());
-        header[4..8].copy_from_slice(&number.to_be_bytes());
-        header[8..12].copy_from_slice(&acknowledged.to_be_bytes());
-        header[12] = FIVE_WORDS;
-        header[13] = flags;
-        header[14..16].copy_from_slice(&WINDOW.to_be_bytes());
-        let sum = checksum(from.ip(), to.ip(), TCP, &header, bytes);
-        header[16..18].copy_from_slice(&sum.to_be_bytes());
-        self.packet(roll, way, (from.ip(), to.ip()), TCP, &header, bytes);
+        let [number_high, number_low] = halves(number);
+        let [acknowledged_high, acknowledged_low] = halves(acknowledged);
+        let header = |sum| {
+            in_bytes([
+                from.port(),
+                to.port(),
+                number_high,
+                number_low,
+                acknowledged_high,
+                acknowledged_low,
+                u16::from_be_bytes([FIVE_WORDS, flags]),
+                WINDOW,
+                sum,
+                0,
+            ])
+        };
+        let sum = checksum(from.ip(), to.ip(), TCP, header(0).as_flattened(), bytes);
+        self.packet(roll, way, (from.ip(), to.ip()), TCP, header(sum).as_flattened(), bytes);
         // SYN and FIN take a number each, as if they were a byte.
         let numbers = u32::from(short(bytes.len())) + u32::from(flags & (SYN | FIN) != 0);
         self.half(way).next = number.wrapping_add(numbers);
@@ -152,18 +159,13 @@ impl Conversation {
         peer: Option<SocketAddr>,
     ) {
         let (from, to) = self.ends(way, peer.map_or(self.there, plain));
-        let mut header = [0; 8];
-        header[..2].copy_from_slice(&from.port().to_be_bytes());
-        header[2..4].copy_from_slice(&to.port().to_be_bytes());
-        let length = short(header.len() + bytes.len());
-        header[4..6].copy_from_slice(&length.to_be_bytes());
+        let header = |sum| in_bytes([from.port(), to.port(), short(8 + bytes.len()), sum]);
         // A sum of 0 would mean that there is none.
-        let sum = match checksum(from.ip(), to.ip(), UDP, &header, bytes) {
+        let sum = match checksum(from.ip(), to.ip(), UDP, header(0).as_flattened(), bytes) {
             0 => 0xffff,
             sum => sum,
         };
-        header[6..].copy_from_slice(&sum.to_be_bytes());
-        self.packet(roll, way, (from.ip(), to.ip()), UDP, &header, bytes);
+        self.packet(roll, way, (from.ip(), to.ip()), UDP, header(sum).as_flattened(), bytes);
     }
 
     /// From whom to whom. A socket that is bound to every address may be of the other family.
@@ -190,31 +192,33 @@ impl Conversation {
     ) {
         let length = header.len() + bytes.len();
         self.packets = self.packets.wrapping_add(1);
-        let mut ip = [0; 40];
         let ip = match ends {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
-                let ip = &mut ip[..20];
-                ip[0] = 0x45;
-                ip[2..4].copy_from_slice(&short(length + 20).to_be_bytes());
-                ip[4..6].copy_from_slice(&self.packets.to_be_bytes());
-                ip[6] = DO_NOT_FRAGMENT;
-                (ip[8], ip[9]) = (HOPS, protocol);
-                ip[12..16].copy_from_slice(&from.octets());
-                ip[16..].copy_from_slice(&to.octets());
-                let sum = !fold(sum(ip));
-                ip[10..12].copy_from_slice(&sum.to_be_bytes());
-                &*ip
+                let [from_high, from_low] = halves(from.to_bits());
+                let [to_high, to_low] = halves(to.to_bits());
+                let ip = |sum| {
+                    in_bytes([
+                        0x4500,
+                        short(length + 20),
+                        self.packets,
+                        DO_NOT_FRAGMENT,
+                        u16::from_be_bytes([HOPS, protocol]),
+                        sum,
+                        from_high,
+                        from_low,
+                        to_high,
+                        to_low,
+                    ])
+                };
+                ip(!fold(sum(ip(0).as_flattened()))).concat()
             }
             (from, to) => {
-                ip[0] = 0x60;
-                ip[4..6].copy_from_slice(&short(length).to_be_bytes());
-                (ip[6], ip[7]) = (protocol, HOPS);
-                ip[8..24].copy_from_slice(&octets(from));
-                ip[24..].copy_from_slice(&octets(to));
-                &ip[..]
+                let hops = u16::from_be_bytes([protocol, HOPS]);
+                let start = in_bytes([0x6000, 0, short(length), hops]);
+                [start.as_flattened(), &octets(from), &octets(to)].concat()
             }
         };
-        pcapng::packet(roll.out, roll.epoch, way, [ip, header, bytes]);
+        pcapng::packet(roll.out, roll.epoch, way, [&ip, header, bytes]);
     }
 }
 
@@ -227,6 +231,17 @@ fn checksum(from: IpAddr, to: IpAddr, protocol: u8, header: &[u8], bytes: &[u8])
     let length = u32::from(short(header.len() + bytes.len()));
     // Every header is an even number of bytes long, so that what follows is summed up as it lies.
     !fold(addresses + u32::from(protocol) + length + sum(header) + sum(bytes))
+}
+
+/// Headers are words of 16 bits, the higher byte first.
+fn in_bytes<const N: usize>(words: [u16; N]) -> [[u8; 2]; N] {
+    words.map(u16::to_be_bytes)
+}
+
+/// The higher one, and the lower one.
+fn halves(long: u32) -> [u16; 2] {
+    let [a, b, c, d] = long.to_be_bytes();
+    [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
 }
 
 /// In words of 16 bits; the last byte may lack its other half. No packet is long enough to overflow.
@@ -279,7 +294,7 @@ const LARGEST_DATAGRAM: usize = 65_535 - 20 - 8;
 const WINDOW: u16 = u16::MAX;
 
 const HOPS: u8 = 64;
-const DO_NOT_FRAGMENT: u8 = 0x40;
+const DO_NOT_FRAGMENT: u16 = 0x4000;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 

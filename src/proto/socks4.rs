@@ -231,6 +231,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn over_a_new_connection_all_of_it_is_said_again() {
+        let target = Target { host: Host::V4([192, 0, 2, 1].into()), port: 80 };
+        let mut socks = Socks4::new(&target, b"joe").expect("valid");
+        for cut in 0..=REPLY_LEN {
+            let (mut asked, reply) = (Vec::new(), [0, GRANTED, 0, 0, 0, 0, 0, 0]);
+            let progress = socks.step(&reply[..cut], &mut asked).expect("well so far");
+            let status = if cut == REPLY_LEN { Status::Done } else { Status::Waiting };
+            assert_eq!((progress.status, &asked[..]), (status, &socks.request[..]), "{cut}");
+            socks.restart();
+        }
+    }
+
     proptest! {
         #[test]
         fn any_reply_in_any_cut_is_the_same(

@@ -100,7 +100,9 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
     /// `epoll_create1(2)`: out of descriptors or memory.
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
-        explain(|| Step::Poller { fd: poll.as_raw_fd() });
+        if let Some(fd) = number_of(&poll) {
+            explain(|| Step::Poller { fd });
+        }
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -253,11 +255,13 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             tell(Event::Waiting { timeout, queued: self.queue.len() });
             self.waits_since = is_heard().then(clock);
         }
-        if timeout != Some(Duration::ZERO) {
+        if timeout != Some(Duration::ZERO)
+            && let Some(fd) = number_of(&self.poll)
+        {
             explain(|| {
                 let timeout = timeout.map(|time| time.as_nanos().div_ceil(1_000_000));
                 let timeout = timeout.map_or(-1, |ms| i64::try_from(ms).unwrap_or(i64::MAX));
-                Step::Sleep { fd: self.poll.as_raw_fd(), most: EVENTS_PER_TURN, timeout }
+                Step::Sleep { fd, most: EVENTS_PER_TURN, timeout }
             });
         }
         match self.poll.poll(&mut self.events, timeout) {
@@ -344,6 +348,19 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
         let next = self.timers.next()?;
         Some(next.saturating_duration_since(clock()))
     }
+}
+
+/// The poller's descriptor, which explanations name.
+#[cfg(not(mio_unsupported_force_poll_poll))]
+#[expect(clippy::unnecessary_wraps, reason = "poll(2) has none")]
+fn number_of(poll: &Poll) -> Option<RawFd> {
+    Some(poll.as_raw_fd())
+}
+
+/// poll(2) has none.
+#[cfg(mio_unsupported_force_poll_poll)]
+fn number_of(_: &Poll) -> Option<RawFd> {
+    None
 }
 
 #[allow(clippy::disallowed_methods)] // the one place that reads the clock

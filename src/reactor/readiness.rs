@@ -91,10 +91,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hints_alone_make_a_read_worth_an_attempt() {
-        assert!(Readiness::READ_CLOSED.intersects(Readiness::READ));
-        assert!(Readiness::ERROR.intersects(Readiness::READ));
-        assert!(!Readiness::WRITABLE.intersects(Readiness::READ));
+    fn every_bit_is_its_own_and_worth_what_it_says() {
+        let bits = [
+            // To read, to write, and a sign that the reader has gone.
+            (Readiness::READABLE, [true, false, false]),
+            (Readiness::WRITABLE, [false, true, false]),
+            (Readiness::READ_CLOSED, [true, false, false]),
+            (Readiness::WRITE_CLOSED, [false, true, true]),
+            (Readiness::ERROR, [true, true, true]),
+        ];
+        let sets = [Readiness::READ, Readiness::WRITE, Readiness::READER_GONE];
+        for (bit, worth) in bits {
+            assert_eq!(sets.map(|set| bit.intersects(set)), worth, "{bit:?}");
+            let same = bits.iter().filter(|(other, _)| bit.intersects(*other)).count();
+            assert_eq!(same, 1, "{bit:?}");
+            assert_eq!(bit.without(bit), Readiness::NONE);
+            assert_eq!(bit | bit, bit, "said twice");
+        }
     }
 
     #[test]

@@ -164,6 +164,18 @@ mod tests {
     }
 
     #[test]
+    fn however_often_a_slot_is_reused_every_key_is_new() {
+        let mut slots = Slots::new();
+        let mut old = Vec::new();
+        for n in 0..100 {
+            let key = slots.insert(n);
+            assert!(old.iter().all(|old| slots.get(*old).is_none()), "reuse {n}");
+            slots.remove(key);
+            old.push(key);
+        }
+    }
+
+    #[test]
     fn generations_wrap_inside_the_packed_key() {
         let key = Key::new(5, GENERATION_MASK);
         assert_eq!(Key::unpack(key.pack()), key);
@@ -185,7 +197,9 @@ mod tests {
                     let key = keys[which.index(keys.len())];
                     prop_assert_eq!(slots.remove(key), model.remove(&key));
                 }
-                prop_assert_eq!(slots.len(), model.len());
+                prop_assert_eq!((slots.len(), slots.is_empty()), (model.len(), model.is_empty()));
+                let all: HashMap<_, _> = slots.iter().map(|(key, value)| (key, *value)).collect();
+                prop_assert_eq!(&all, &model);
                 prop_assert!(keys.iter().all(|key| slots.get(*key) == model.get(key)));
             }
         }

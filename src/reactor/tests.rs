@@ -29,6 +29,7 @@ fn readiness_is_remembered_until_cleared() {
     assert_eq!(wakes(&mut reactor), [Wake::Io("pipe")]);
     reactor.set_timer(reactor.now(), "tick");
     assert_eq!(wakes(&mut reactor), [Wake::Timer("tick")], "the kernel speaks once");
+    assert_eq!(reactor.readiness(id), Readiness::READABLE, "and of nothing else");
     assert!(reactor.readiness(id).intersects(Readiness::READ), "and we remember");
     assert_eq!(receiver.read(&mut [0; 8]).expect("read"), 1);
     assert_eq!(receiver.read(&mut [0; 8]).expect_err("empty").kind(), io::ErrorKind::WouldBlock);
@@ -139,4 +140,17 @@ fn a_presumed_source_is_worth_an_attempt() {
     assert!(!reactor.readiness(id).intersects(Readiness::READ));
     reactor.presume(id, Readiness::READABLE);
     assert!(reactor.readiness(id).intersects(Readiness::READ));
+}
+
+/// The kernel may have fetched it before the source was closed, or another descriptor may keep it alive.
+#[test]
+fn an_event_of_a_source_that_is_forgotten_wakes_nobody() {
+    let (mut reactor, id, mut sender, _receiver) = reactor_with_pipe();
+    reactor.deregister(id, None);
+    let other = reactor.register_always_ready("other");
+    sender.write_all(b"x").expect("write");
+    drop(sender);
+    reactor.set_timer(reactor.now(), "tick");
+    assert_eq!(wakes(&mut reactor), [Wake::Timer("tick")]);
+    assert!(!reactor.readiness(other).intersects(Readiness::READ_CLOSED), "the slot is another's");
 }

@@ -293,6 +293,8 @@ impl Relay {
             match self.policy.local_eof {
                 // It fails only on a connection that is gone, and reading tells that better.
                 LocalEof::HalfClose => drop(wire.shutdown_write()),
+                // Who has ended hears nothing, and says nothing that could still be received.
+                LocalEof::KeepOpen if self.inbound.state().is_over() => {}
                 LocalEof::KeepOpen => {
                     explain(|| Step::NotTold { datagrams: self.policy.framing.is_some() });
                 }

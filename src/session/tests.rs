@@ -21,9 +21,16 @@ struct Peer {
     /// So many writes, and no more.
     refuses_next: usize,
     has_died: bool,
-    /// Until it has said something.
-    is_unknown: bool,
+    whereabouts: Whereabouts,
     retry_at: Option<Instant>,
+}
+
+/// Of who has not been heard yet they are not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Whereabouts {
+    #[default]
+    Known,
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +50,7 @@ impl ByteSource for Peer {
                 into[..bytes.len()].copy_from_slice(bytes);
                 let n = bytes.len();
                 self.sends.pop_front();
-                self.is_unknown = false;
+                self.whereabouts = Whereabouts::Known;
                 Ok(Attempt::Moved(n))
             }
         }
@@ -76,7 +83,7 @@ impl Wire for Peer {
     }
 
     fn has_destination(&self) -> bool {
-        !self.is_unknown
+        self.whereabouts == Whereabouts::Known
     }
 
     fn retry_at(&self) -> Option<Instant> {
@@ -136,6 +143,11 @@ impl Bench {
     }
 
     fn turn_with(&mut self, gates: Gates, budget: usize) -> Report {
+        // Of what was typed, a read may have taken less than there is.
+        let is_left = matches!(self.stdin.steps.make_contiguous(), [Step::Block]);
+        if is_left && !self.stdin.bytes.is_empty() {
+            self.stdin.steps.clear();
+        }
         if self.stdin_is_open && self.stdin.steps.is_empty() {
             let typed = Step::UpTo(self.stdin.bytes.len());
             self.stdin.steps.extend((!self.stdin.bytes.is_empty()).then_some(typed));

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use super::address::Address;
 use super::crowd::Crowd;
-use super::net::{Socket, local_address};
+use super::net::local_address;
 use super::polled::Polled;
+use super::socket::Socket;
 use super::tcp_info::TcpInfo;
 use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, Wire};
 

@@ -20,6 +20,7 @@ pub mod polled;
 pub mod resolve;
 pub mod sandbox;
 pub mod signal;
+pub mod socket;
 pub mod stdio;
 pub mod tcp_info;
 pub mod unix_path;

@@ -7,22 +7,28 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use mio::event::Source;
-use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::sys::signal::{SigSet, Signal as Number, raise};
+#[expect(deprecated, reason = "see `widen`")]
+use nix::sys::signalfd::signalfd;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::read;
 
+use super::polled::Polled;
+
 /// Signals that the loop hears of, instead of what they do by default.
 pub struct Signals {
     heard: SigSet,
-    ignored: u64,
-    /// Where they are read.
-    queue: Option<SignalFd>,
+    /// What the parent has had us ignore (nohup), once that was looked up. It costs three calls, which most
+    /// runs do without.
+    ignored: Option<u64>,
+    /// Where they are read. The kernel closes it with the program.
+    queue: Option<ManuallyDrop<Polled>>,
 }
 
 /// What a signal asks for.
@@ -41,13 +47,13 @@ impl fmt::Debug for Signals {
 }
 
 impl Signals {
-    /// Hears none yet. What the parent has had us ignore (nohup) stays ignored.
+    /// Hears none yet.
     #[must_use]
     pub fn none() -> Self {
-        Self { heard: SigSet::empty(), ignored: ignored_signals(), queue: None }
+        Self { heard: SigSet::empty(), ignored: None, queue: None }
     }
 
-    /// From now on SIGUSR1 is a question.
+    /// From now on SIGUSR1 is a question, unless it is ignored: that is looked up when one comes.
     ///
     /// # Errors
     /// `sigprocmask(2)`, which has no reason to fail.
@@ -55,12 +61,33 @@ impl Signals {
         self.hear(&[Number::SIGUSR1])
     }
 
-    /// From now on SIGINT, SIGTERM and SIGHUP wait until we are ready for them.
+    /// From now on SIGINT, SIGTERM and SIGHUP wait until we are ready for them. Those that are ignored stay so.
     ///
     /// # Errors
     /// As [`Signals::hear_questions`].
     pub fn hold_endings_back(&mut self) -> io::Result<()> {
-        self.hear(&[Number::SIGINT, Number::SIGTERM, Number::SIGHUP])
+        self.look_up_ignored();
+        let all = [Number::SIGINT, Number::SIGTERM, Number::SIGHUP];
+        let heard: Vec<_> = all.into_iter().filter(|ending| !self.is_ignored(*ending)).collect();
+        self.hear(&heard)
+    }
+
+    /// Whether it is known by now which are ignored.
+    #[must_use]
+    pub fn knows_ignored(&self) -> bool {
+        self.ignored.is_some()
+    }
+
+    /// Finds out which are ignored, while files can be opened.
+    pub fn look_up_ignored(&mut self) {
+        if self.ignored.is_none() {
+            self.ignored = ignored_signals();
+        }
+    }
+
+    /// Where nobody knows, none is.
+    fn is_ignored(&self, signal: Number) -> bool {
+        self.ignored.is_some_and(|ignored| ignored >> (signal as i32 - 1) & 1 == 1)
     }
 
     /// Without it what ends the program would not.
@@ -76,32 +103,37 @@ impl Signals {
     /// Out of descriptors.
     pub fn open(&mut self) -> io::Result<()> {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        self.queue = Some(SignalFd::with_flags(&self.heard, flags)?);
+        let queue = OwnedFd::from(SignalFd::with_flags(&self.heard, flags)?);
+        self.queue = Some(ManuallyDrop::new(Polled::new(queue)));
         Ok(())
     }
 
     /// What has arrived; `None`: nothing more. What has come several times comes once.
     pub fn arrived(&mut self) -> Option<Signal> {
-        let info = self.queue.as_ref()?.read_signal().ok()??;
-        let number = i32::try_from(info.ssi_signo).ok()?;
-        Some(if number == Number::SIGUSR1 as i32 {
-            Signal::Question
-        } else {
-            Signal::Ending(number)
-        })
+        loop {
+            let mut info = [0; SIGINFO];
+            let read = self.queue.as_ref()?.call(|fd| Ok(read(fd, &mut info)?));
+            // Its number comes first.
+            let number = *info.first_chunk().filter(|_| read.is_ok_and(|n| n == SIGINFO))?;
+            let number = i32::from_ne_bytes(number);
+            if number != Number::SIGUSR1 as i32 {
+                return Some(Signal::Ending(number));
+            }
+            self.look_up_ignored();
+            // Blocked, it comes all the same.
+            if !self.is_ignored(Number::SIGUSR1) {
+                return Some(Signal::Question);
+            }
+        }
     }
 
     fn hear(&mut self, signals: &[Number]) -> io::Result<()> {
         let before = self.heard;
-        for signal in signals {
-            if self.ignored >> (*signal as i32 - 1) & 1 == 0 {
-                self.heard.add(*signal);
-            }
-        }
+        self.heard.extend(signals.iter().copied());
         if self.heard != before {
             self.heard.thread_block()?;
-            if let Some(queue) = &mut self.queue {
-                queue.set_mask(&self.heard)?;
+            if let Some(queue) = &self.queue {
+                widen(queue, &self.heard)?;
             }
         }
         Ok(())
@@ -110,11 +142,12 @@ impl Signals {
     /// The descriptor that is polled, once it is open.
     #[must_use]
     pub fn number(&self) -> Option<RawFd> {
-        self.queue.as_ref().map(AsRawFd::as_raw_fd)
+        self.queue.as_ref().map(|queue| queue.as_fd().as_raw_fd())
     }
 
-    fn source(&self) -> io::Result<RawFd> {
-        self.number().ok_or_else(|| io::ErrorKind::NotFound.into())
+    fn source(&mut self) -> io::Result<&mut dyn Source> {
+        let queue = self.queue.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        Ok(queue.source())
     }
 }
 
@@ -125,7 +158,7 @@ impl Source for Signals {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        SourceFd(&self.source()?).register(registry, token, interest)
+        self.source()?.register(registry, token, interest)
     }
 
     fn reregister(
@@ -134,12 +167,21 @@ impl Source for Signals {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        SourceFd(&self.source()?).reregister(registry, token, interest)
+        self.source()?.reregister(registry, token, interest)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        SourceFd(&self.source()?).deregister(registry)
+        self.source()?.deregister(registry)
     }
+}
+
+/// Has a signalfd(2) that is there hear other signals than before.
+fn widen(queue: &Polled, heard: &SigSet) -> io::Result<()> {
+    #[expect(deprecated, reason = "its owner is a `SignalFd` there, and here what polls it")]
+    let same = signalfd(Some(queue), heard, SfdFlags::empty())?;
+    // The kernel answers with the same descriptor, which has an owner.
+    let _ = ManuallyDrop::new(same);
+    Ok(())
 }
 
 /// A signal as kill(1) and its manual name it.
@@ -158,17 +200,20 @@ pub fn die_of(signal: i32) {
 }
 
 /// One bit a signal: `sigignore` of `/proc/pid/stat` in proc(5), which has no real-time signals, as we do not.
-/// Without /proc none seems ignored. The calls that would tell need `unsafe`.
-fn ignored_signals() -> u64 {
+/// A signal that is blocked and not handled is there too. The calls that would tell need `unsafe`.
+fn ignored_signals() -> Option<u64> {
     let mut stat = [0; STAT];
     let file = open("/proc/self/stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let length = file.and_then(|file| read(file, &mut stat)).unwrap_or(0);
+    let length = file.and_then(|file| read(file, &mut stat)).ok()?;
     // The program's name, the second field, is in parentheses and may have any bytes, these too.
     let numbers = stat[..length].rsplit(|byte| *byte == b')').next().unwrap_or_default();
     let numbers = str::from_utf8(numbers).unwrap_or_default();
     let mask = numbers.split_ascii_whitespace().nth(SIGIGNORE - 3);
-    mask.and_then(|mask| mask.parse().ok()).unwrap_or(0)
+    mask?.parse().ok()
 }
+
+/// Bytes of a `signalfd_siginfo`, signalfd(2).
+const SIGINFO: usize = 128;
 
 /// More than its 52 numbers take.
 const STAT: usize = 1536;
@@ -183,6 +228,7 @@ mod tests {
     #[test]
     fn sigpipe_is_seen_to_be_ignored() {
         // The standard library ignores it before main.
-        assert_eq!(ignored_signals() >> (libc::SIGPIPE - 1) & 1, 1);
+        let ignored = ignored_signals().expect("/proc");
+        assert_eq!(ignored >> (libc::SIGPIPE - 1) & 1, 1);
     }
 }

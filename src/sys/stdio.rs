@@ -24,9 +24,9 @@ use rustix::fs::{
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::RecvFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::getsid;
+use rustix::process::{Pid, getpgrp, getsid};
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
-use rustix::termios::{isatty, tcgetsid, tcgetwinsize};
+use rustix::termios::{isatty, tcgetpgrp, tcgetsid, tcgetwinsize};
 
 use super::calls;
 use super::moves::{read, read_now, recv, send, write, write_now};
@@ -465,6 +465,25 @@ fn columns(terminal: impl AsFd) -> Option<usize> {
 #[must_use]
 pub fn stderr_is_terminal() -> bool {
     isatty(stderr())
+}
+
+/// The process group that this process is in, which a terminal knows as a job of its shell.
+#[derive(Clone, Copy, Debug)]
+pub struct Group(Pid);
+
+impl Group {
+    /// Ours.
+    #[must_use]
+    pub fn own() -> Self {
+        Self(getpgrp())
+    }
+
+    /// stderr's terminal is for another group now: whoever types there types for that one. A terminal that
+    /// is not our controlling one has no groups.
+    #[must_use]
+    pub fn is_in_background(self) -> bool {
+        tcgetpgrp(stderr()).is_ok_and(|front| front != self.0)
+    }
 }
 
 /// The words about how one of the two is taken.

@@ -14,7 +14,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use super::{Answer, Event, elapsed};
+use super::{Answer, Event, elapsed, micros};
 
 /// A timeline that is being drawn.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ struct Timeline {
     text: String,
     /// A wake is being dealt with.
     is_awake: bool,
+    /// Why the file has ended before the program has.
+    failure: Option<io::Error>,
 }
 
 static TIMELINE: OnceLock<Mutex<Timeline>> = OnceLock::new();
@@ -35,7 +37,8 @@ static TIMELINE: OnceLock<Mutex<Timeline>> = OnceLock::new();
 /// # Errors
 /// The file cannot be written at a place of choice: it is no regular file.
 pub fn start(file: File) -> io::Result<()> {
-    let mut timeline = Timeline { file, written: 0, text: String::new(), is_awake: false };
+    let mut timeline =
+        Timeline { file, written: 0, text: String::new(), is_awake: false, failure: None };
     timeline.text.push_str(
         "[\n{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"thread_name\",\"args\":{\"name\":\"the loop\"}}",
     );
@@ -45,14 +48,18 @@ pub fn start(file: File) -> io::Result<()> {
 }
 
 /// Writes what has not been written yet.
-pub fn finish() {
+///
+/// # Errors
+/// The file has not taken everything. It is a whole array up to there.
+pub fn finish() -> io::Result<()> {
     if let Some(timeline) = TIMELINE.get()
         && let Ok(mut timeline) = timeline.lock()
     {
         timeline.end_wake(elapsed());
-        // A trace that cannot be written is not worth more words than the trace itself.
-        let _ = timeline.flush();
+        timeline.write();
+        return timeline.failure.take().map_or(Ok(()), Err);
     }
+    Ok(())
 }
 
 pub(super) fn draw(event: &Event<'_>) {
@@ -68,14 +75,14 @@ impl Timeline {
         match event {
             Event::Waiting { timeout, queued } => {
                 self.end_wake(at);
-                let timeout = timeout.map(|timeout| timeout.as_micros());
+                let timeout = timeout.map(micros);
                 self.begin("B", &"wait", at);
                 match timeout {
                     Some(timeout) => self.args(&[("queued", queued), ("timeout_us", &timeout)]),
                     None => self.args(&[("queued", queued)]),
                 }
                 // Nothing happens until it returns: the time to write.
-                let _ = self.flush();
+                self.write();
             }
             Event::Woken { turn, events, timers, .. } => {
                 self.begin("E", &"wait", at);
@@ -90,7 +97,7 @@ impl Timeline {
             Event::Done => self.end_wake(at),
             Event::Called(call, answer, took) => {
                 self.begin("X", &call.name(), at.saturating_sub(*took));
-                let _ = write!(self.text, ",\"dur\":{}", micros(*took));
+                let _ = write!(self.text, ",\"dur\":{}", precisely(*took));
                 self.args(&[("call", call), ("result", &Answer(*answer))]);
             }
             Event::Stepped { flow, held, .. } => {
@@ -113,7 +120,21 @@ impl Timeline {
             }
         }
         if self.text.len() > MOST_WAITING {
-            let _ = self.flush();
+            self.write();
+        }
+    }
+
+    /// As [`Self::flush`], until that has failed once.
+    fn write(&mut self) {
+        let most = self.text.len() + END.len();
+        if self.failure.is_some() {
+            self.text.clear();
+        } else if let Err(error) = self.flush() {
+            // The old end once more, and blanks over what has been half written: there is room for those.
+            let mut end = END.to_vec();
+            end.resize(most, b' ');
+            let _ = self.file.write_all_at(&end, self.written);
+            self.failure = Some(error);
         }
     }
 
@@ -129,7 +150,7 @@ impl Timeline {
         let _ = write!(
             self.text,
             ",\n{{\"ph\":\"{phase}\",\"pid\":1,\"tid\":1,\"ts\":{},\"name\":",
-            micros(at)
+            precisely(at)
         );
         self.string(name);
     }
@@ -168,19 +189,21 @@ impl Timeline {
 
     fn flush(&mut self) -> io::Result<()> {
         let kept = self.text.len();
-        self.text.push_str("\n]\n");
-        let written = self.file.write_all_at(self.text.as_bytes(), self.written);
-        self.text.clear();
-        written?;
+        let mut text = std::mem::take(&mut self.text).into_bytes();
+        text.extend_from_slice(END);
+        self.file.write_all_at(&text, self.written)?;
         self.written += kept as u64;
         Ok(())
     }
 }
 
 /// Microseconds with their decimals, which the format allows.
-fn micros(time: Duration) -> String {
-    format!("{}.{:03}", time.as_micros(), time.subsec_nanos() % 1000)
+fn precisely(time: Duration) -> String {
+    format!("{}.{:03}", micros(time), time.subsec_nanos() % 1000)
 }
+
+/// What stands behind the last event.
+const END: &[u8] = b"\n]\n";
 
 /// Bytes that wait to be written, at most, while the loop does not sleep.
 const MOST_WAITING: usize = 64 * 1024;
@@ -198,6 +221,7 @@ mod tests {
             written: 0,
             text: "[\n{\"ph\":\"M\"}".to_owned(),
             is_awake: false,
+            failure: None,
         };
         let read = || {
             let mut text =

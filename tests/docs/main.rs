@@ -32,6 +32,26 @@ fn the_readme_has_every_option_and_no_other() {
     assert_same(&options_of_the_program(), &options_of(section(&readme, "Options")), "README.md");
 }
 
+/// Who has the help in one window finds the place in the other.
+#[test]
+fn the_man_page_and_the_readme_keep_the_order_of_the_help() {
+    let order: Vec<_> = help().into_iter().map(|entry| entry[0].clone()).collect();
+    let man = read("docs/nc.1");
+    let (description, _) = man.split_once(".Sh PORTS").expect("a description");
+    let items = description.lines().filter_map(|line| line.strip_prefix(".It Fl "));
+    let of_man: Vec<_> = items.map(|item| format!("-{}", bare(item))).collect();
+    let readme = table(section(&read("README.md"), "Options"));
+    let of_readme: Vec<_> = readme.into_iter().map(|row| row.options[0].clone()).collect();
+    for (page, listed) in [("docs/nc.1", of_man), ("README.md", of_readme)] {
+        let places: Vec<_> =
+            listed.iter().map(|option| order.iter().position(|it| it == option)).collect();
+        for (pair, names) in places.windows(2).zip(listed.windows(2)) {
+            assert!(pair[0] < pair[1], "{page}: {} before {}", names[0], names[1]);
+        }
+        assert!(places.len() > 50, "{page}: only {listed:?} were read");
+    }
+}
+
 #[test]
 fn the_compatibility_tables_have_every_option() {
     let listed = options_of(&read("docs/compatibility.md"));
@@ -123,8 +143,15 @@ fn assert_same(known: &Options, documented: &Options, page: &str) {
     assert!(unknown.is_empty(), "{page} has {unknown:?}, which the program does not know");
 }
 
-/// The left column of `nc --help`.
+/// What the left column of `nc --help` has.
 fn options_of_the_program() -> Options {
+    let options: Options = help().into_iter().flatten().collect();
+    assert!(options.len() > 50, "only {options:?} were read");
+    options
+}
+
+/// The left column of `nc --help`: the words of each option.
+fn help() -> Vec<Vec<String>> {
     let help = Command::new(env!("CARGO_BIN_EXE_nc")).arg("--help").output().expect("nc");
     let help = String::from_utf8(help.stdout).expect("text");
     let entries = help.lines().filter(|line| {
@@ -133,9 +160,7 @@ fn options_of_the_program() -> Options {
         entry.starts_with('-') && line.len() - entry.len() <= 6
     });
     let columns = entries.filter_map(|line| line.trim_start().split("  ").next());
-    let options: Options = columns.flat_map(|column| column.split(", ")).map(bare).collect();
-    assert!(options.len() > 50, "only {options:?} were read");
-    options
+    columns.map(|column| column.split(", ").map(bare).collect()).collect()
 }
 
 /// The words that the `Fl` macro makes options of: `Fl -udp` is `--udp`, `Fl luk` three letters.

@@ -2,8 +2,9 @@
 //! refused.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
-use pollcat::app::{Connect, Destination, Listen, Mode, Place, Scan};
+use pollcat::app::{Connect, Destination, Job, Listen, Mode, Place, ProxyKind, Scan};
 use pollcat::error::escape;
 use pollcat::proto::HostName;
 use pollcat::sys::address::Address;
@@ -126,8 +127,8 @@ fn proxies() {
             // Any part of it may be a part of a password, so none of it is repeated.
             Err(line) => return assert!(PROXY_REFUSALS.contains(&&*line), "says {line}"),
         };
-        let commas = list.iter().filter(|byte| **byte == b',').count();
-        assert_eq!(proxies.len(), commas + 1, "{}", list.escape_ascii());
+        let entries = list.split(|byte| *byte == b',').count();
+        assert_eq!(proxies.len(), entries, "{}", list.escape_ascii());
         for proxy in proxies {
             let host = &proxy.host;
             let is_ipv6 = host.contains(':');
@@ -136,7 +137,7 @@ fn proxies() {
             assert_ne!(proxy.port, 0);
             // What was understood can be written so that it is understood again.
             let host = if is_ipv6 { format!("[{host}]") } else { host.clone() };
-            let again = format!("--proxy={}://{host}:{}", scheme(&proxy.kind), proxy.port);
+            let again = format!("--proxy={}://{host}:{}", scheme(proxy.kind), proxy.port);
             let again = read(again.as_bytes()).expect("understood");
             let [again] = &again[..] else { panic!("{again:?}") };
             assert_eq!(
@@ -148,7 +149,7 @@ fn proxies() {
 }
 
 /// The ports of an operand.
-fn range(operand: &[u8]) -> Option<std::ops::RangeInclusive<u16>> {
+fn range(operand: &[u8]) -> Option<RangeInclusive<u16>> {
     let port = |text| integer(text).and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
     let hyphen = operand.iter().position(|byte| *byte == b'-');
     match hyphen.filter(|_| operand[0].is_ascii_digit()) {
@@ -160,19 +161,19 @@ fn range(operand: &[u8]) -> Option<std::ops::RangeInclusive<u16>> {
     }
 }
 
-fn destination(job: pollcat::app::Job) -> Destination {
+fn destination(job: Job) -> Destination {
     match job.mode {
         Mode::Connect(Connect { to, .. }) | Mode::Scan(Scan { to, .. }) => to,
         Mode::Listen(_) => panic!("listens"),
     }
 }
 
-fn scheme(kind: &pollcat::app::ProxyKind) -> &'static str {
+fn scheme(kind: ProxyKind) -> &'static str {
     match kind {
-        pollcat::app::ProxyKind::Socks4 => "socks4",
-        pollcat::app::ProxyKind::Socks4a => "socks4a",
-        pollcat::app::ProxyKind::Socks5 => "socks5",
-        pollcat::app::ProxyKind::Http => "http",
+        ProxyKind::Socks4 => "socks4",
+        ProxyKind::Socks4a => "socks4a",
+        ProxyKind::Socks5 => "socks5",
+        ProxyKind::Http => "http",
     }
 }
 

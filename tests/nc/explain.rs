@@ -38,6 +38,7 @@ const LIVES: [(&str, Life); 14] = [
 ];
 
 #[test]
+#[cfg_attr(mio_unsupported_force_poll_poll, ignore = "it is told of epoll")]
 fn each_life_is_told_as_in_the_book() {
     let lives = LIVES.map(|(name, live)| format!("== {name}\n\n{}\n", live(Tried::Alone)));
     let told = lives.concat();

@@ -148,6 +148,26 @@ fn nobody_is_followed_who_does_not_look_or_does_not_want_to() {
     assert_eq!(screen.at_the_end(), "");
 }
 
+/// A job in the background would write over what is typed; with `stty tostop` it would even be stopped.
+#[test]
+fn who_is_in_the_background_draws_nothing() {
+    let bytes = noise(78, BULK);
+    let mut named = tempfile::NamedTempFile::new().unwrap();
+    named.write_all(&bytes).unwrap();
+    let script = format!("set -m; stty tostop; \"$0\" \"$@\" <{} & wait", named.path().display());
+    let server = Server::start();
+    let (screen, terminal) = Screen::open(100);
+    let nc = Nc::new(format!("-N 127.0.0.1 {}", server.port()));
+    let nc = nc.stdin(terminal.try_clone().unwrap()).stderr(terminal);
+    let nc = nc.under("setsid", &["--ctty", "/bin/sh", "-c", &script]).start();
+    let mut peer = server.accepts();
+    watch(Duration::from_millis(1_300));
+    assert_same(&peer.receives_to_eof(), &bytes, "what the peer got");
+    drop(peer);
+    nc.ends().exits(0);
+    assert_eq!(screen.at_the_end(), "");
+}
+
 #[test]
 fn a_terminal_without_a_file_is_left_alone() {
     let server = Server::start();
@@ -203,10 +223,12 @@ fn every_mode_answers_sigusr1() {
     listening.still_runs();
 }
 
+/// Whether it is stands in a file, which is opened when one comes. In a sandbox it cannot be: then the
+/// question is answered, and ends nothing.
 #[test]
 fn an_ignored_sigusr1_stays_ignored() {
     let server = Server::start();
-    let nc = Nc::new(format!("127.0.0.1 {}", server.port()));
+    let nc = Nc::new(format!("--sandbox=off 127.0.0.1 {}", server.port()));
     let nc = nc.under("/bin/sh", &["-c", "trap '' USR1; exec \"$0\" \"$@\""]);
     let mut nc = nc.start();
     let mut peer = server.accepts();

@@ -135,7 +135,7 @@ fn a_flood_is_shown_whole() {
     let (mut screen, terminal) = Screen::new();
     let (nc, mut peer) = Role::Client.start("--sanitize", |nc| nc.stdout(terminal).stdin_null());
     let sender = std::thread::spawn(move || {
-        peer.sends(&[0x1b; 100_000]);
+        peer.sends(&vec![0x1b; 100_000]);
         peer.finishes();
         peer
     });
@@ -153,7 +153,7 @@ fn datagrams_are_shown_too() {
     peer.sends(b"\x1b[2J");
     screen.shows(b"\\x1b[2J");
     // The largest there is grows to four times its size.
-    peer.sends(&[7; 65_507]);
+    peer.sends(&vec![7; 65_507]);
     screen.shows("\\x07".repeat(65_507).as_bytes());
 }
 

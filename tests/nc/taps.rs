@@ -5,16 +5,17 @@ use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 use tempfile::tempdir;
 
 use crate::support::pcapng::{Packet, packets};
 use crate::support::{
-    ClosedPort, Datagrams, Nc, Peer, Running, Server, assert_same, kernel, noise, wait_until,
+    ClosedPort, Datagrams, Nc, Peer, Running, Server, assert_same, kernel, noise, wait_until, watch,
 };
 
 /// One exchange with a peer in an order that is the same for everybody: the request, the answer, the end.
@@ -356,20 +357,15 @@ fn a_full_disk_ends_the_dump_and_nothing_else() {
 }
 
 #[test]
-fn a_reader_that_is_too_slow_loses_the_dump_and_nothing_else() {
+fn a_reader_that_takes_nothing_loses_the_dump_and_nothing_else() {
     let dir = tempdir().unwrap();
-    let path = dir.path().join("fifo");
-    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let path = fifo(dir.path());
     let server = Server::start();
     let args = format!("-N --output {} 127.0.0.1 {}", path.display(), server.port());
     Nc::new(&args).start().ends().exits(1).said_one_line_with("fifo: nobody reads from it");
 
-    let reader = || {
-        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(&path).unwrap()
-    };
     // Less than what is kept: the reader gets all of it, behind the end of the session.
-    let mut file = reader();
+    let mut file = reader(&path);
     let request = noise(79, 300_000);
     let mut client = Nc::new(&args).start();
     let mut peer = server.accepts();
@@ -385,7 +381,7 @@ fn a_reader_that_is_too_slow_loses_the_dump_and_nothing_else() {
     assert_same(&dump, &request, "the dump");
     client.ends().exits(0).said_nothing();
 
-    let _file = reader();
+    let _file = reader(&path);
     let request = noise(80, 2_000_000);
     let mut client = Nc::new(&args).start();
     let mut peer = server.accepts();
@@ -394,6 +390,82 @@ fn a_reader_that_is_too_slow_loses_the_dump_and_nothing_else() {
     drop(peer);
     let line = "fifo: its reader is too slow; the dump ends here";
     client.ends().exits(0).said_one_line_with(line);
+}
+
+/// Until the reader begins, the session stands still; then it goes on, and waits for what it reads last, too.
+#[test]
+fn a_slow_reader_of_a_dump_holds_the_session_back() {
+    let dir = tempdir().unwrap();
+    let path = fifo(dir.path());
+    let server = Server::start();
+    let mut file = reader(&path);
+    let request = noise(81, 5_000_000);
+    let args = format!("-Nw1 --output {} 127.0.0.1 {}", path.display(), server.port());
+    let mut client = Nc::new(&args).start();
+    let mut peer = server.accepts();
+    client.types_all(request.clone());
+    peer.stream.set_nonblocking(true).unwrap();
+    let (mut received, mut dump) = (Vec::new(), Vec::new());
+    // It says WouldBlock where there is no more yet.
+    wait_until("as much has come as may wait", || {
+        let _ = peer.stream.read_to_end(&mut received);
+        received.len() > 512 * 1024
+    });
+    // A second and a half: more than -w allows, and less than what a reader may take nothing for.
+    watch(Duration::from_millis(1500));
+    let turns = || (kernel::ticks(client.pid()), kernel::sleeps(client.pid()));
+    let before = turns();
+    watch(Duration::from_millis(100));
+    assert_eq!(turns(), before, "(clock ticks, sleeps) while it waits");
+    let _ = peer.stream.read_to_end(&mut received);
+    assert!(received.len() < 1024 * 1024, "{} bytes went on", received.len());
+    wait_until("all is read", || {
+        let _ = file.by_ref().take(100_000).read_to_end(&mut dump);
+        let _ = peer.stream.read_to_end(&mut received);
+        dump.len() == request.len() && received.len() == request.len()
+    });
+    drop(peer);
+    client.ends().exits(0).said_nothing();
+    assert_same(&received, &request, "what the peer has");
+    assert_same(&dump, &request, "the dump");
+}
+
+#[test]
+fn a_dump_to_a_pipe_of_stderr_is_whole() {
+    let (server, request) = (Server::start(), noise(82, 1_000_000));
+    let mut client = Nc::new(format!("-N -o - 127.0.0.1 {}", server.port())).start();
+    let mut peer = server.accepts();
+    client.types_all(request.clone());
+    assert_same(&peer.receives_to_eof(), &request, "what the peer has");
+    drop(peer);
+    let finished = client.ends();
+    let lines = finished.exits(0).stderr.lines();
+    let dump: Vec<u8> = lines
+        .flat_map(|line| line[11..59].split_whitespace())
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+        .collect();
+    assert_same(&dump, &request, "the dump");
+}
+
+#[test]
+fn a_signal_that_ends_the_program_leaves_the_digests() {
+    let server = Server::start();
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let args = format!("--digest sha256 127.0.0.1 {}", server.port());
+        let mut client = Nc::new(args).start();
+        let mut peer = server.accepts();
+        client.types(b"hi");
+        peer.receives(b"hi");
+        peer.sends(b"hello");
+        client.shows(b"hello");
+        client.signal(signal);
+        let name = format!("nc: 127.0.0.1 port {}: ", server.port());
+        client.ends().is_killed_by(signal).said(&format!(
+            "{name}sent 2 bytes, sha256 {}\n{name}received 5 bytes, sha256 {}\n",
+            hash(b"hi"),
+            hash(b"hello")
+        ));
+    }
 }
 
 #[test]
@@ -455,6 +527,18 @@ fn a_file_that_cannot_be_opened_is_told_before_anything_is_connected() {
     server.listener().set_nonblocking(true).unwrap();
     let nobody = server.listener().accept().expect_err("nobody came");
     assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+fn fifo(dir: &Path) -> PathBuf {
+    let path = dir.join("fifo");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    path
+}
+
+/// Reads what there is, and waits for nothing.
+fn reader(path: &Path) -> fs::File {
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path).unwrap()
 }
 
 /// The packets carry these bytes each way, one behind the other, and each is acknowledged.

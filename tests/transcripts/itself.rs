@@ -31,6 +31,7 @@ fn volatile_fields_compare_equal() -> Result<(), String> {
         ("real 0m0.012s", "real 0m1.999s"),
         ("mmap(NULL) = 0x7f0011223344", "mmap(NULL) = 0x7ffe55667788"),
         ("/tmp/tmp.aB3dE/port", "/tmp/tmp.zzzzz/port"),
+        ("      155 loop  fd 4 (stdin) event r", "  1033462 loop  fd 4 (stdin) event r"),
         ("a    b", "a b"),
     ];
     let differ =
@@ -45,6 +46,7 @@ fn other_fields_do_not() -> Result<(), String> {
         ("fd=3", "fd=4"),
         ("received 65536", "received 65537"),
         ("listen(3, 1) = 0", "listen(3, 2) = 0"),
+        ("      155 io    wait", "      155 loop  wait"),
         ("a b", "ab"),
     ];
     let same =

@@ -12,6 +12,14 @@ pub(crate) fn matches(shown: &[String], output: &[String]) -> bool {
     same(&shown, &output)
 }
 
+/// How many of the first lines of the output are what is shown; the fewest. Each line is read once, for
+/// this is asked again and again.
+pub(crate) fn first_lines(shown: &[String], output: &[String]) -> Option<usize> {
+    let shown: Vec<_> = shown.iter().map(|line| normal(line)).collect();
+    let output: Vec<_> = output.iter().map(|line| normal(line)).collect();
+    (0..=output.len()).find(|lines| same(&shown, &output[..*lines]))
+}
+
 fn same(shown: &[String], output: &[String]) -> bool {
     match shown.split_first() {
         None => output.is_empty(),
@@ -61,6 +69,8 @@ static RULES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"^\d+ +([a-z_0-9]+\(|\+\+\+|---|<\.\.\.)", "PID $1"),
         // The first column of `nc --trace`.
         (r"^ *\d+ (loop|io|state) ", "TIME $1 "),
+        // How far it is (`--progress`), but for what makes it so.
+        (r"\b\d+%, \d+:\d\d left, \d+:\d\d so far; sent [\d.]+ [KMG]iB\b", "PROGRESS"),
         // Rates before durations: `1.2 MB/s`.
         (r"\b\d+([.,]\d+)? ?([kKMGT]i?)?(B|bytes|bit)/s(ec)?\b", "RATE"),
         (r"\b\d+ segments?\b", "N segments"),

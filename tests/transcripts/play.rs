@@ -205,7 +205,7 @@ fn prefix(shown: &[String], output: &[String]) -> Option<usize> {
     if shown.last().is_some_and(|line| line == ANY) {
         return normalise::matches(shown, output).then_some(output.len());
     }
-    (0..=output.len()).find(|lines| normalise::matches(shown, &output[..*lines]))
+    normalise::first_lines(shown, output)
 }
 
 fn console_is_alone(consoles: &[u8]) -> bool {

@@ -28,9 +28,10 @@ use crate::reactor::TimerId;
 use crate::session::End;
 use crate::sys::address::Address;
 use crate::sys::signal::{Signal, Signals};
-use crate::sys::stdio::stderr_is_terminal;
+use crate::sys::stdio::{Group, stderr_is_terminal};
 
-/// Whether there is anything here at all in this build.
+/// Whether there is anything here at all in this build. Where there is not, the compiler leaves out what is
+/// behind it.
 pub(super) const IS_BUILT_IN: bool = cfg!(feature = "see");
 
 /// See the module's own page.
@@ -61,6 +62,8 @@ struct Manner {
     grace: Duration,
     /// stdout is a terminal.
     has_rival: bool,
+    /// Who may draw.
+    group: Group,
 }
 
 /// What stderr is.
@@ -79,7 +82,8 @@ impl Meter {
             return Self { stats: Stats::None, display: Display::None, past: Reached::default() };
         }
         let has_rival = local.output.is_terminal();
-        let on = |screen, grace| Display::Waiting(Manner { screen, grace, has_rival });
+        let group = Group::own();
+        let on = |screen, grace| Display::Waiting(Manner { screen, grace, has_rival, group });
         let display = match wanted.progress {
             Wanted::Never => Display::None,
             Wanted::Automatic => {
@@ -98,7 +102,17 @@ impl Meter {
 
     /// Sessions are to be looked at before they are gone.
     pub(super) fn wants_accounts(&self) -> bool {
-        self.stats != Stats::None
+        IS_BUILT_IN && self.stats != Stats::None
+    }
+
+    /// A line may be drawn that has to be taken away again.
+    pub(super) fn may_draw(&self) -> bool {
+        match &self.display {
+            Display::None => false,
+            Display::Waiting(manner) | Display::Running(manner, ..) => {
+                manner.screen == Screen::Terminal
+            }
+        }
     }
 
     fn reached(&self, hub: &Hub) -> Reached {
@@ -112,6 +126,9 @@ impl Meter {
 
     /// Sets the timer when the first session comes, and takes it back when the last has gone.
     fn follow(&mut self, reactor: &mut Loop, hub: &Hub, console: &Console) {
+        if !IS_BUILT_IN {
+            return;
+        }
         match (&self.display, hub.is_empty()) {
             (Display::None, _) | (Display::Waiting(_), true) | (Display::Running(..), false) => {}
             (Display::Waiting(manner), false) => {
@@ -130,6 +147,9 @@ impl Meter {
 
     /// Tells how far it is.
     fn redraw(&mut self, reactor: &mut Loop, hub: &Hub, console: &Console) {
+        if !IS_BUILT_IN {
+            return;
+        }
         let reached = self.reached(hub);
         let Display::Running(manner, timer, course) = &mut self.display else { return };
         if manner.has_rival && reached.received > 0 {
@@ -145,6 +165,8 @@ impl Meter {
             (Screen::Terminal, false) | (Screen::Log, _) => Duration::from_secs(1),
         };
         match manner.screen {
+            // It would spoil what is typed there, and `stty tostop` would stop the transfer.
+            Screen::Terminal if manner.group.is_in_background() => console.leave(),
             Screen::Terminal => console.draw(words),
             Screen::Log => console.complain(&words),
         }
@@ -178,7 +200,8 @@ impl App<'_> {
     pub(super) fn redraw_progress(&mut self) -> Result<(), Error> {
         self.meter.redraw(&mut self.reactor, &self.hub, self.console);
         match &mut self.signals {
-            Some(signals) if self.console.shows_progress() => {
+            // Otherwise one that is to be ignored might end the program: rather leave the line.
+            Some(signals) if self.console.shows_progress() && signals.knows_ignored() => {
                 signals.hold_endings_back().map_err(Error::doing("cannot hold signals back"))
             }
             Some(_) | None => Ok(()),
@@ -196,6 +219,9 @@ impl App<'_> {
     }
 
     fn tell(&self, peer: &Address, account: &Account, occasion: Occasion<'_>) {
+        if !IS_BUILT_IN {
+            return;
+        }
         self.console.say(&match self.meter.stats {
             Stats::None | Stats::Text => account.lines(peer, occasion),
             Stats::Json => account.object(self.transport.name(), peer, occasion),
@@ -217,7 +243,9 @@ impl App<'_> {
     }
 
     /// A signal ends the program, and with it every session.
-    fn tell_all_of(&self, signal: i32) {
+    fn tell_all_of(&mut self, signal: i32) {
+        self.hub.tell_last_words();
+        self.tell_news();
         if self.meter.wants_accounts() {
             let sessions = self.hub.standings(self.reactor.now());
             for live in sessions.filter(|live| !live.is_negotiating) {
@@ -228,6 +256,9 @@ impl App<'_> {
 
     /// Says how far the program is, whatever it does.
     fn answer(&mut self) {
+        if !IS_BUILT_IN {
+            return;
+        }
         let sessions = self.hub.len();
         match &mut self.origin {
             Origin::Scan(scanner) => scanner.answer(&mut self.reactor, self.console),

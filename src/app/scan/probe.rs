@@ -20,8 +20,9 @@ use crate::proto;
 use crate::reactor::Readiness;
 use crate::session::{Denial, End, Gates, Hops, Policy, Session, Turn};
 use crate::sys::link::Link;
-use crate::sys::net::{BUSY, Socket, Standing, Transport, connected};
+use crate::sys::net::{BUSY, Standing, Transport, connected};
 use crate::sys::polled::Polled;
+use crate::sys::socket::Socket;
 use crate::sys::stdio::{Input, Output};
 use crate::trace::{Event, tell};
 

@@ -8,6 +8,10 @@ use crate::error::Error;
 /// `verbose` is how often `-v` was typed. From the second on there is a log, and a line that draws itself over
 /// has no place in it unless it is asked for.
 pub(super) fn metering(words: Words<'_>, verbose: u8) -> Result<Metering, Error> {
+    // A build that cannot look has no such words either.
+    if !cfg!(feature = "see") {
+        return Ok(Metering { progress: Progress::Never, stats: Stats::None });
+    }
     let is_scan = words.has(args::ZERO) && !words.has(args::PASS_FD);
     let progress = if words.has(args::PROGRESS) {
         Progress::Asked

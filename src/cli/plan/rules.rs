@@ -76,7 +76,7 @@ const NEEDS: [(&str, &str); 21] = [
     (args::PROXY, args::PROXY_TYPE),
 ];
 
-const EXCLUSIONS: [(&str, &str); 24] = [
+const EXCLUSIONS: [(&str, &str); 25] = [
     (args::SHUTDOWN, args::NO_SHUTDOWN),
     (args::EXIT_ON_CLOSE, args::HALF_CLOSE),
     (args::SEND_ONLY, args::RECV_ONLY),
@@ -87,6 +87,7 @@ const EXCLUSIONS: [(&str, &str); 24] = [
     (args::PROGRESS, args::NO_PROGRESS),
     // There is no session.
     (args::ZERO, args::STATS),
+    (args::PASS_FD, args::STATS),
     // One transport, that is; `-u` with `-U` is one of its own.
     (args::UDP, args::SEQPACKET),
     (args::UDP, args::VSOCK),

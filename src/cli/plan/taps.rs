@@ -20,18 +20,16 @@ pub(super) fn read(words: Words<'_>) -> Result<Taps, Error> {
             }
         }
     }
+    for id in [args::OUTPUT, args::RECORD] {
+        refuse_stderr(words, id)?;
+    }
     let existing =
         if words.has(args::APPEND_OUTPUT) { Existing::Kept } else { Existing::Overwritten };
     let dumps: Vec<Dump> = FORMATS
         .into_iter()
         .filter_map(|(id, format)| {
             let file = words.raw(id)?;
-            let is_text = matches!(format, DumpFormat::Traditional | DumpFormat::Ncat);
-            let to = if is_text && file == "-" {
-                DumpTo::Stderr
-            } else {
-                DumpTo::File(file.into(), existing)
-            };
+            let to = if file == "-" { DumpTo::Stderr } else { DumpTo::File(file.into(), existing) };
             Some(Dump { format, to })
         })
         .collect();
@@ -56,6 +54,17 @@ pub(super) fn read(words: Words<'_>) -> Result<Taps, Error> {
         }
     };
     Ok(Taps { dumps, stamps, digest })
+}
+
+/// What is no text is not for stderr, which is what `-` means elsewhere; a file of that name is `./-`.
+pub(super) fn refuse_stderr(words: Words<'_>, id: &'static str) -> Result<(), Error> {
+    match words.raw(id) {
+        Some(file) if file == "-" => {
+            let option = args::spelled(id);
+            Err(Error::message(format!("{option} needs a file, and - is none (./- is)")))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 const FORMATS: [(&str, DumpFormat); 4] = [

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::taps::refuse_stderr;
 use super::words::Words;
 use crate::cli::{args, quoted};
 use crate::error::Error;
@@ -10,6 +11,11 @@ use crate::voices::Voices;
 
 /// The voices, with `verbosity` for the log.
 pub(super) fn voices(words: Words<'_>, verbosity: u8) -> Result<Voices, Error> {
+    // A build that cannot look has no such words either.
+    if !cfg!(feature = "see") {
+        return Ok(Voices { verbosity, ..Voices::default() });
+    }
+    refuse_stderr(words, args::TRACE_JSON)?;
     let timeline = words.raw(args::TRACE_JSON).map(PathBuf::from);
     Ok(Voices { verbosity, trace: topics(words)?, timeline, explain: words.has(args::EXPLAIN) })
 }

@@ -50,12 +50,15 @@ impl<'a> Words<'a> {
         ids: [&'static str; 2],
         noun: &str,
     ) -> Result<Vec<(&'static str, &'a str)>, Error> {
-        let mut typed = Vec::new();
+        let mut typed: Vec<(usize, &str, &str)> = Vec::new();
         for id in ids.into_iter().filter(|id| args::is_typed(self.0, id)) {
             let places = self.0.indices_of(id).into_iter().flatten();
-            typed.extend(places.zip(self.values(id, noun)?).map(|(at, value)| (at, id, value)));
+            for (at, value) in places.zip(self.values(id, noun)?) {
+                // There are a few. A sort would be 2 KiB of code.
+                let place = typed.partition_point(|&(other, ..)| other < at);
+                typed.insert(place, (at, id, value));
+            }
         }
-        typed.sort_unstable_by_key(|&(at, ..)| at);
         Ok(typed.into_iter().map(|(_, id, value)| (id, value)).collect())
     }
 

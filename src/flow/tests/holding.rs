@@ -52,9 +52,9 @@ fn a_flow_waits_for_its_sink_only_with_something_for_it() {
 }
 
 /// A flow that goes straight from a pipe, in which so many bytes wait.
-fn straight_from_a_pipe(waiting: &[u8]) -> (Flow, Piped, Piped) {
+fn straight_from_a_pipe(bytes: &[u8]) -> (Flow, Piped, Piped) {
     let (source, writing) = Piped::pair();
-    rustix::io::write(&writing.0, waiting).expect("fits");
+    rustix::io::write(&writing.0, bytes).expect("fits");
     (Flow { transfer: Transfer::Direct, ..flow() }, source, writing)
 }
 
@@ -119,4 +119,25 @@ fn whatever_moves_is_counted_and_nothing_else() {
     let mut sink = Script::new([]).spliceable();
     assert_eq!(flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).calls, 1);
     assert_eq!(flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY)).calls, 0);
+}
+
+/// Thousands of clients may be connected and silent.
+#[test]
+fn a_quiet_flow_gives_its_memory_back() {
+    let (mut flow, mut sink) = (flow(), Script::new([Step::Block]));
+    let mut source = typing(b"x");
+    let holds_memory = |flow: &Flow| !format!("{:?}", flow.queue).contains("memory: None");
+    flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+    assert!(holds_memory(&flow), "there is a byte in it");
+    flow.pump(&mut source, &mut sink, None, allow(BOTH, PLENTY));
+    assert!(!holds_memory(&flow) && flow.state() == State::Open);
+}
+
+#[test]
+fn datagrams_that_were_not_sent_are_lost_with_the_flow() {
+    let mut flow = Flow::new("test", Queue::packets(Framing::Line(100)));
+    let mut sink = Script::new([Step::Block]);
+    flow.pump(&mut typing(b"one\ntwo\nthr"), &mut sink, None, allow(BOTH, PLENTY));
+    flow.abandon();
+    assert_eq!((flow.delivered(), flow.lost()), (0, 11));
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::flow::Framing;
+use crate::nonblock::{PipeEnd, Spliced, Splicing};
 
 const ALL: Readiness = Readiness::READ;
 
@@ -135,7 +136,7 @@ fn questions_are_read_on_as_soon_as_enough_is_answered() {
 #[test]
 fn stdin_is_left_alone_until_there_is_somebody_to_send_to() {
     let mut bench = bench(client()).types(b"hello");
-    bench.session.wire_mut().is_unknown = true;
+    bench.session.wire_mut().whereabouts = Whereabouts::Unknown;
     bench.goes_on();
     assert_eq!(bench.stdin.bytes, b"hello");
     // The first datagram says who it is. That the wire takes something is no news to the kernel.
@@ -194,7 +195,9 @@ fn a_hint_that_the_peer_is_gone_does_not_stop_what_can_still_be_moved() {
     bench.hints = Readiness::ERROR;
     bench.goes_on();
     assert_eq!(bench.stdout.bytes, b"last words");
-    assert_eq!(bench.session.wire_mut().got, b"x", "an attempt tells the truth, not a hint");
+    let mut bench = bench.types(b"y");
+    bench.goes_on();
+    assert_eq!(bench.session.wire_mut().got, b"xy", "an attempt tells the truth, not a hint");
 }
 
 #[test]
@@ -212,4 +215,88 @@ fn a_line_that_waits_for_its_time_is_a_deadline_and_one_that_waits_for_the_wire_
     bench.session.wire_mut().refuses = false;
     assert_eq!(bench.goes_on().deadline, Some(bench.now + second));
     assert_eq!(bench.session.wire_mut().got, b"a\nb\n");
+}
+
+/// A peer that sends in bulk, straight into a pipe that is full.
+#[derive(Default)]
+struct Bulk {
+    has_read: bool,
+}
+
+impl ByteSource for Bulk {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        self.has_read = true;
+        Ok(Attempt::Moved(into.len()))
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        Splicing::ByPipe
+    }
+
+    fn splice_into(&mut self, _pipe: &dyn PipeEnd, _most: usize) -> io::Result<Spliced> {
+        Ok(Spliced::PipeBlocked)
+    }
+
+    fn waiting(&self) -> u64 {
+        5
+    }
+}
+
+impl ByteSink for Bulk {
+    fn try_write(&mut self, _from: &[u8]) -> io::Result<Attempt> {
+        Ok(Attempt::Blocked)
+    }
+}
+
+impl Wire for Bulk {
+    fn try_peek(&mut self, _into: &mut [u8]) -> io::Result<Attempt> {
+        Ok(Attempt::Blocked)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+}
+
+/// Takes what is written, and is a pipe.
+struct Out(rustix::fd::OwnedFd);
+
+impl ByteSink for Out {
+    fn try_write(&mut self, from: &[u8]) -> io::Result<Attempt> {
+        Ok(Attempt::Moved(from.len()))
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        Splicing::Pipe
+    }
+
+    fn as_pipe(&self) -> Option<&dyn PipeEnd> {
+        Some(self)
+    }
+}
+
+impl PipeEnd for Out {
+    fn fd(&self) -> rustix::fd::BorrowedFd<'_> {
+        rustix::fd::AsFd::as_fd(&self.0)
+    }
+
+    fn is_blocked(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_the_kernel_was_to_move_is_counted_when_a_session_is_ended_from_outside() {
+    let (_reading, writing) = rustix::pipe::pipe().expect("a pipe");
+    let mut session = Session::new(Bulk::default(), client().into(), epoch());
+    let gates = Gates { net: ALL, local_in: Readiness::NONE, local_out: WRITE };
+    let turn = Turn { gates, now: epoch(), budget: 1 << 20 };
+    let report = session.advance(&mut Ended, &mut Out(writing), turn, None);
+    assert!(session.wire_mut().has_read && session.waits_for_output(), "{report:?}");
+    let outcome = session.close(End::HeldOthersBack).expect("it had not ended");
+    assert_eq!(outcome.unwritten, 5);
 }

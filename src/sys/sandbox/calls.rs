@@ -114,13 +114,16 @@ const STDIO: &[Group] = &[
     Group(Verdict::AllowIf(Check::Clear(2, libc::PROT_EXEC.cast_unsigned())), calls![SYS_mmap]),
     Group(
         Verdict::Allow,
-        calls![SYS_munmap SYS_mremap SYS_madvise SYS_brk SYS_futex SYS_getrandom SYS_prlimit64],
+        calls![SYS_munmap SYS_mremap SYS_madvise SYS_brk SYS_futex SYS_getrandom],
     ),
+    // Limits, our own.
+    Group(Verdict::AllowIf(Check::Is(0, 0)), calls![SYS_prlimit64]),
     // Signals, and the end, by one or without. Whom a signal may reach is for Landlock to say.
     Group(
         Verdict::Allow,
         calls![
-            SYS_rt_sigreturn SYS_rt_sigaction SYS_rt_sigprocmask SYS_sigaltstack SYS_getpid SYS_gettid
+            SYS_rt_sigreturn SYS_rt_sigaction SYS_rt_sigprocmask SYS_signalfd4 SYS_sigaltstack
+            SYS_getpid SYS_gettid
             SYS_tgkill SYS_tkill SYS_exit SYS_exit_group
         ],
     ),

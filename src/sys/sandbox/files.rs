@@ -8,9 +8,10 @@ use std::path::Path;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, AddRuleError, AddRulesError, BitFlags, CompatLevel,
     Compatible, CreateRulesetError, NetPort, PathBeneath, PathFd, RestrictSelfError,
-    RestrictionStatus, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope,
+    RestrictionStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
+    Scope,
 };
+use log::debug;
 
 use super::{Asked, Promise, Removal, Wish};
 use crate::error::reason;
@@ -22,7 +23,11 @@ use crate::error::reason;
 pub(super) fn restrict(promises: &[Promise], asked: &Asked, wish: Wish) -> Result<(), String> {
     let status = build(promises, asked, wish).map_err(words)?;
     match status.ruleset {
-        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+        RulesetStatus::FullyEnforced => Ok(()),
+        RulesetStatus::PartiallyEnforced => {
+            debug!("sandbox: of Landlock, what this kernel knows");
+            Ok(())
+        }
         RulesetStatus::NotEnforced => Err(TOO_OLD.to_owned()),
     }
 }
@@ -49,41 +54,48 @@ fn build(
         .handle_access(AccessFs::from_all(ABI::V5))?
         .scope(scopes(promises))?;
     let mut ruleset = ruleset.create()?;
-    if dials && let Some(ports) = &asked.connect {
-        let name_server = promises.contains(&Promise::Names).then_some(&NAME_SERVER);
-        for &port in ports.iter().chain(name_server) {
-            ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    for (port, right) in ports(promises, asked) {
+        ruleset = ruleset.add_rule(NetPort::new(port, right))?;
+    }
+    for (path, rights) in paths(promises, asked) {
+        // What is not there needs no rule.
+        if let Ok(fd) = PathFd::new(path) {
+            ruleset = ruleset.add_rule(PathBeneath::new(fd, rights))?;
         }
-    }
-    for &port in asked.bind.iter().filter(|_| dials) {
-        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::BindTcp))?;
-    }
-    if promises.contains(&Promise::Names) {
-        let read = AccessFs::ReadFile | AccessFs::ReadDir;
-        ruleset = allow(ruleset, Path::new("/"), read)?;
-    }
-    if promises.contains(&Promise::Hosts) {
-        ruleset = allow(ruleset, Path::new("/etc/hosts"), AccessFs::ReadFile.into())?;
-    }
-    for removal in asked.removals.iter().filter(|_| promises.contains(&Promise::Unlink)) {
-        ruleset = match removal {
-            Removal::FilesOf(folder) => allow(ruleset, folder, AccessFs::RemoveFile.into())?,
-            Removal::FoldersOf(folder) => allow(ruleset, folder, AccessFs::RemoveDir.into())?,
-        };
     }
     ruleset.restrict_self()
 }
 
-/// What is not there needs no rule.
-fn allow(
-    ruleset: RulesetCreated,
-    path: &Path,
-    rights: BitFlags<AccessFs>,
-) -> Result<RulesetCreated, RulesetError> {
-    match PathFd::new(path) {
-        Ok(fd) => ruleset.add_rule(PathBeneath::new(fd, rights)),
-        Err(_) => Ok(ruleset),
+/// What TCP ports are needed for.
+fn ports(promises: &[Promise], asked: &Asked) -> Vec<(u16, AccessNet)> {
+    let mut ports = Vec::new();
+    if promises.contains(&Promise::Dial) {
+        if let Some(connect) = &asked.connect {
+            let name_server = promises.contains(&Promise::Names).then_some(&NAME_SERVER);
+            let connect = connect.iter().chain(name_server);
+            ports.extend(connect.map(|&port| (port, AccessNet::ConnectTcp)));
+        }
+        ports.extend(asked.bind.iter().map(|&port| (port, AccessNet::BindTcp)));
     }
+    ports
+}
+
+/// What files and folders are needed for.
+fn paths<'a>(promises: &[Promise], asked: &'a Asked) -> Vec<(&'a Path, BitFlags<AccessFs>)> {
+    let mut paths = Vec::new();
+    if promises.contains(&Promise::Names) {
+        paths.push((Path::new("/"), AccessFs::ReadFile | AccessFs::ReadDir));
+    }
+    if promises.contains(&Promise::Hosts) {
+        paths.push((Path::new("/etc/hosts"), AccessFs::ReadFile.into()));
+    }
+    if promises.contains(&Promise::Unlink) {
+        paths.extend(asked.removals.iter().map(|removal| match removal {
+            Removal::FilesOf(folder) => (folder.as_path(), AccessFs::RemoveFile.into()),
+            Removal::FoldersOf(folder) => (folder.as_path(), AccessFs::RemoveDir.into()),
+        }));
+    }
+    paths
 }
 
 /// Processes that are not ours get no signals. Sockets with abstract names that are not ours get no

@@ -7,9 +7,11 @@
 //! There is no way back, and a second step can only give up more. What is open already stays usable: rights
 //! are asked for when something is opened, connected or run.
 
+use std::env;
 use std::path::PathBuf;
 
 use log::debug;
+use rustix::thread::{SecureComputingMode, secure_computing_mode};
 
 #[cfg(feature = "sandbox")]
 mod files;
@@ -161,6 +163,14 @@ impl Sandbox {
             return Ok(());
         }
         let is_first = self.stage.is_none();
+        if is_first
+            && self.wish == Wish::Auto
+            && let Some(why) = obstacle()
+        {
+            debug!("sandbox: none: {why}");
+            self.wish = Wish::Off;
+            return Ok(());
+        }
         self.stage = Some(stage);
         let promises: Vec<Promise> = promises(stage, asked).collect();
         if is_first {
@@ -177,6 +187,23 @@ impl Sandbox {
         }
         Ok(())
     }
+}
+
+/// Why [`Wish::Auto`] leaves this run alone, which would end badly with it.
+fn obstacle() -> Option<&'static str> {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    // It makes system calls of its own, that no table of ours knows: proxychains(1) connects to its proxy
+    // wherever we connect to, fakeroot(1) asks a server whenever a file is removed.
+    if is_set("LD_PRELOAD") {
+        return Some("a library is preloaded");
+    }
+    // A service's own filter ends who makes a call that is not on its list, and the calls that give up rights
+    // are not in @system-service: SystemCallFilter= of systemd.exec(5). There is no asking first.
+    if is_set("INVOCATION_ID") && matches!(secure_computing_mode(), Ok(SecureComputingMode::Filter))
+    {
+        return Some("this service has a filter already");
+    }
+    None
 }
 
 fn promises(stage: Stage, asked: &Asked) -> impl Iterator<Item = Promise> {

@@ -1,6 +1,8 @@
 //! Each stage tries what it must not do. A filter cannot be taken off again, so the trying is done by a
 //! child: this program once more, as the test [`a_child`], which only the others ask for.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried here explains nothing")]
+
 use std::env;
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -15,7 +17,8 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{getppid, test_kill_process};
+use rustix::process::{Resource, getppid, getrlimit, prlimit, test_kill_process};
+use seccompiler::sock_filter;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::calls::{Check, Group, NEVER, Verdict, groups};
@@ -100,6 +103,35 @@ fn landlock_alone_guards_files_and_ports() {
     ] {
         let line = format!("attempt: {attempt}: {expected}\n");
         assert!(output.contains(&line), "no {line}{output}");
+    }
+}
+
+#[test]
+fn auto_leaves_alone_what_would_end_badly() {
+    let is_confined = |variables: &[(&str, &str)], task: &str| {
+        let (output, status) = child_where(variables, task);
+        assert!(status.success(), "{status}\n{output}");
+        output.contains("attempt: create a file: refused\n")
+    };
+    // It is loaded in any case.
+    let preloaded = ("LD_PRELOAD", "libc.so.6");
+    let service = ("INVOCATION_ID", "0123456789abcdef0123456789abcdef");
+    assert!(is_confined(&[], "Relaying [] auto"));
+    assert!(is_confined(&[("LD_PRELOAD", "")], "Relaying [] auto"));
+    assert!(is_confined(&[service], "Relaying [] auto"));
+    assert!(is_confined(&[], "Relaying [] auto filtered"));
+    assert!(!is_confined(&[preloaded], "Relaying [] auto"));
+    assert!(!is_confined(&[service], "Relaying [] auto filtered"));
+    assert!(is_confined(&[preloaded, service], "Relaying [] filtered"));
+}
+
+/// Other processes of the same user have limits too.
+#[test]
+fn limits_are_its_own() {
+    for row in &TABLE {
+        let (output, _) = child(&format!("{:?} {:?} limits", row.stage, row.asked));
+        assert!(output.contains("attempt: limits: done\n"), "{:?}: {output}", row.stage);
+        assert!(output.contains("attempt: others: refused\n"), "{:?}: {output}", row.stage);
     }
 }
 
@@ -209,6 +241,7 @@ fn condition(check: Check) -> &'static str {
         Check::Clear(_, bits) if bits == libc::PROT_EXEC.cast_unsigned() => "nothing executable",
         Check::Clear(..) => "to read",
         Check::Null(_) => "to who it is connected to",
+        Check::Is(_, 0) => "its own limits",
         Check::Is(..) => "`PR_SET_NO_NEW_PRIVS`",
         Check::Neither(..) => "but `TIOCSTI` and `TIOCLINUX`",
     }
@@ -216,8 +249,16 @@ fn condition(check: Check) -> &'static str {
 
 /// Runs [`a_child`] with a stage, what it is asked for, and something special.
 fn child(task: &str) -> (String, ExitStatus) {
+    child_where(&[], task)
+}
+
+/// … with nothing of what [`Wish::Auto`] heeds but these.
+fn child_where(variables: &[(&str, &str)], task: &str) -> (String, ExitStatus) {
     let output = Command::new(env::current_exe().expect("this program"))
         .args(["--exact", "sys::sandbox::tests::a_child", "--ignored", "--nocapture"])
+        .env_remove("LD_PRELOAD")
+        .env_remove("INVOCATION_ID")
+        .envs(variables.iter().copied())
         .env(TASK, task)
         .stdin(Stdio::null())
         .output()
@@ -237,7 +278,12 @@ fn a_child() {
     let bench = Bench::new();
     let parent = getppid().expect("a parent");
     let asked = bench.asked(&task);
-    let mut sandbox = Sandbox::new(Wish::Strict);
+    let wish = if task.contains(" auto") { Wish::Auto } else { Wish::Strict };
+    if task.ends_with(" filtered") {
+        let allow_all = sock_filter { code: 0x06, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW };
+        seccompiler::apply_filter(&[allow_all]).expect("a filter");
+    }
+    let mut sandbox = Sandbox::new(wish);
     if task.ends_with(" without-seccomp") {
         let promises: Vec<_> = promises(stage, &asked).collect();
         restrict_files(&promises, &asked, Wish::Strict).expect("Landlock");
@@ -250,6 +296,12 @@ fn a_child() {
     if task.ends_with(" exec") {
         let error = Command::new("/bin/true").exec();
         panic!("not the end: {error}");
+    }
+    if task.ends_with(" limits") {
+        let limits_of = |pid| prlimit(pid, Resource::Nofile, getrlimit(Resource::Nofile));
+        report("limits", limits_of(None).map(drop).map_err(io::Error::from));
+        report("others", limits_of(Some(parent)).map(drop).map_err(io::Error::from));
+        return;
     }
     if task.ends_with(" signal") {
         report("signal", test_kill_process(parent).map_err(io::Error::from));

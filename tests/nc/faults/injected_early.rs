@@ -82,13 +82,13 @@ fn each_call_that_makes_a_listener_may_fail() {
         ("listen", "EOPNOTSUPP", 1, "nc: Operation not supported"),
         ("epoll_ctl", "ENOMEM", 1, "nc: cannot use standard input and output: Cannot alloc"),
         ("epoll_ctl", "ENOMEM", 3, "nc: cannot poll the socket: Cannot allocate memory"),
-        ("epoll_ctl", "ENOMEM", 4, "Cannot allocate memory"),
+        ("epoll_ctl", "ENOMEM", 5, "Cannot allocate memory"),
     ];
     in_each_case(rows, |&(call, error, number, line)| {
         let inject = format!("error={error}:when={number}");
         let (nc, trace) = Trace::interfering(Nc::new("-l -v 127.0.0.1 0"), call, &inject);
         let nc = nc.start();
-        let is_late = number == 4;
+        let is_late = number == 5;
         if is_late {
             // The one client there is cannot be watched.
             let mut peer = Peer::connect(nc.port());

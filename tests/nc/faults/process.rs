@@ -23,13 +23,14 @@ fn little_address_space_is_enough() {
 fn seven_descriptors_are_enough_and_fewer_are_told() {
     let limited = |nc: Nc, limit: u32| nc.under("prlimit", &[&format!("--nofile={limit}")]);
     let server = Server::start();
-    let client = || Nc::new(format!("-N --half-close 127.0.0.1 {}", server.port()));
+    // Strict wants more than the session does.
+    let client = || Nc::new(format!("--sandbox=auto -N --half-close 127.0.0.1 {}", server.port()));
     let mut nc = limited(client(), 7).stdout_unread().start();
     transfer(&mut nc, &server.accepts());
     nc.ends().exits(0).said_nothing();
     for limit in 4..7 {
         limited(client(), limit).start().ends().exits(1).said_one_line_with("Too many open files");
-        let listener = limited(Nc::new("-l 127.0.0.1 0"), limit);
+        let listener = limited(Nc::new("--sandbox=auto -l 127.0.0.1 0"), limit);
         listener.start().ends().exits(1).said_one_line_with("Too many open files");
     }
     // With three a program that is linked dynamically is not even loaded, and its loader says so.
@@ -38,7 +39,7 @@ fn seven_descriptors_are_enough_and_fewer_are_told() {
     assert!(end.failed(), "{}", end.stderr);
 
     // A client is one more. Without a descriptor for it, it waits.
-    let (mut nc, port) = limited(Nc::new("-l 127.0.0.1"), 7).listens();
+    let (mut nc, port) = limited(Nc::new("--sandbox=auto -l 127.0.0.1"), 7).listens();
     let mut peer = Peer::connect(port);
     peer.sends(b"x");
     nc.settles();

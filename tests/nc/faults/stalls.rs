@@ -155,8 +155,8 @@ fn a_reader_that_stalls_holds_the_others_back_for_five_seconds_and_no_longer() {
         last = Instant::now();
     }
     assert_eq!(same.count(), SIZE);
-    // The one that stalls has taken its last bytes a moment before or after the other.
-    let kept = Duration::from_millis(4_500)..Duration::from_secs(9);
+    // The pause that is seen begins when what the kernel held for this reader has been read, later than ours.
+    let kept = Duration::from_secs(3)..Duration::from_secs(9);
     assert!(kept.contains(&longest), "it was held back for {longest:?}");
     let line = nc.says("dropped, it held the others back");
     assert!(line.contains(&format!("port {}", stalls.port())), "{line}");

@@ -20,6 +20,10 @@ pub(crate) mod ports;
 pub(crate) mod proxies;
 pub(crate) mod role;
 pub(crate) mod running;
+#[cfg_attr(
+    not(feature = "see"),
+    expect(dead_code, reason = "most of it is for what they leave out")
+)]
 pub(crate) mod screen;
 pub(crate) mod strace;
 pub(crate) mod wait;

@@ -173,6 +173,7 @@ fn a_rate_limits_what_is_relayed() {
     // Where nothing is relayed it would be a promise that nobody keeps.
     assert_eq!(refusal("-z --limit-rate 1k h 1"), "cannot use -z and --limit-rate");
     assert_eq!(refusal("-F --limit-rate 1k h 1"), "cannot use -F and --limit-rate");
+    assert_eq!(refusal("-F --stats h 1"), "cannot use -F and --stats");
 }
 
 #[test]

@@ -26,15 +26,17 @@ fn each_option_is_a_dump_of_its_own() {
 }
 
 #[test]
-fn a_hyphen_is_stderr_for_what_is_text_and_a_file_for_what_is_not() {
-    for (line, to) in [
-        ("-o - h 1", DumpTo::Stderr),
-        ("--hex-dump=- h 1", DumpTo::Stderr),
-        ("--output - h 1", DumpTo::File("-".into(), Existing::Overwritten)),
-        ("--record - h 1", DumpTo::File("-".into(), Existing::Overwritten)),
-    ] {
-        assert_eq!(taps(line).dumps[0].to, to, "{line}");
+fn a_hyphen_is_stderr_for_what_is_text_and_refused_for_what_is_not() {
+    for line in ["-o - h 1", "--hex-dump=- h 1"] {
+        assert_eq!(taps(line).dumps[0].to, DumpTo::Stderr, "{line}");
     }
+    for option in ["--output", "--record", "--trace-json"] {
+        let words = format!("{option} needs a file, and - is none (./- is)");
+        assert_eq!(refusal(&format!("{option} - h 1")), words);
+        assert_eq!(refusal(&format!("-l {option}=- 1")), words);
+    }
+    let file = DumpTo::File("./-".into(), Existing::Overwritten);
+    assert_eq!(taps("--output ./- h 1").dumps[0].to, file);
 }
 
 #[test]
