@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("mistakes", &[]),
     ("error", &[]),
-    ("trace", &["error"]),
+    ("json", &["error"]),
+    ("trace", &["error", "json"]),
     ("explain", &["error"]),
     ("nonblock", &["mistakes"]),
     ("reactor", &["mistakes", "trace", "explain"]),
@@ -18,8 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "mistakes", "error", "trace", "explain", "nonblock", "reactor", "sys", "flow", "proto",
-            "session",
+            "mistakes", "error", "json", "trace", "explain", "nonblock", "reactor", "sys", "flow",
+            "proto", "session",
         ],
     ),
     ("voices", &["error", "trace", "explain", "sys"]),

@@ -25,6 +25,7 @@ pub mod cli;
 pub mod error;
 pub mod explain;
 pub mod flow;
+mod json;
 pub mod mistakes;
 pub mod nonblock;
 pub mod proto;

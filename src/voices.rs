@@ -60,17 +60,15 @@ pub fn finish(voices: &Voices) -> Result<(), Error> {
 mod speaking {
     use std::env;
     use std::ffi::OsStr;
-    use std::fs::File;
     use std::io::{self, Write};
-    use std::os::unix::fs::OpenOptionsExt;
-    use std::path::Path;
 
     use env_logger::{Builder, Target};
     use log::{LevelFilter, Record};
 
     use super::Voices;
-    use crate::error::{Error, escape, reason};
+    use crate::error::{Error, escape};
     use crate::explain::{self, USUAL_WIDTH, layout};
+    use crate::sys::dump_file::{Existing, open_to_write};
     use crate::sys::stdio::{stderr_columns, stderr_is_terminal, write_stderr};
     use crate::trace::{Topic, elapsed, micros, timeline};
 
@@ -102,15 +100,18 @@ mod speaking {
         if cfg!(feature = "see")
             && let Some(path) = &voices.timeline
         {
-            let whole = |error: io::Error| {
+            let begun = open_to_write(path, Existing::Overwritten)
+                .and_then(|file| timeline::start(file.into()));
+            begun.map_err(|error| {
                 let path = escape(&path.to_string_lossy());
-                // A FIFO without a reader, and one with; a terminal.
-                if let Some(libc::ENXIO | libc::ESPIPE) = error.raw_os_error() {
-                    return Error::message(format!("{path}: not a regular file"));
+                match error.raw_os_error() {
+                    // A FIFO without a reader, and one with; a terminal.
+                    Some(libc::ENXIO | libc::ESPIPE) => {
+                        Error::message(format!("{path}: not a regular file"))
+                    }
+                    _ => Error::Io(path, error),
                 }
-                Error::message(format!("{path}: {}", reason(&error)))
-            };
-            timeline::start(create(path).map_err(whole)?).map_err(whole)?;
+            })?;
             most = LevelFilter::Trace;
         }
         if most == LevelFilter::Off {
@@ -129,13 +130,6 @@ mod speaking {
             log::set_max_level(LevelFilter::Trace);
         }
         Ok(())
-    }
-
-    /// A new file, or an old one that is emptied. A FIFO is not waited for.
-    fn create(path: &Path) -> io::Result<File> {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK);
-        options.open(path)
     }
 
     /// How a line looks.

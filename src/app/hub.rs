@@ -20,7 +20,7 @@ use super::broadcast::{Broadcast, Share};
 use super::local::Local;
 use super::meter::{Account, was_a_session};
 use super::taps::{Onlooker, Taps, Watch};
-use super::{Alarm, Loop, Owner, meter, taps};
+use super::{Alarm, Loop, Owner, SEE};
 use crate::explain::{explain, number};
 use crate::flow::{Framing, LARGEST_PAYLOAD};
 use crate::mistakes::{Mistake, made};
@@ -30,7 +30,7 @@ use crate::sys::address::Address;
 use crate::sys::link::Link;
 use crate::sys::net::Transport;
 use crate::sys::stdio::FilePlace;
-use crate::trace::{Event, tell};
+use crate::trace::{Event, micros, tell};
 
 /// Sessions with one stdin and one stdout.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Hub {
 
     /// In microseconds.
     fn age(&self, now: Instant) -> u64 {
-        micros(now, self.began)
+        age(self.began, now)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -275,17 +275,17 @@ impl Hub {
 
     /// A dump's reader is slow: sessions have to wait. Without taps, a branch.
     fn is_held_back(&self) -> bool {
-        taps::SEE && self.taps.as_ref().is_some_and(|taps| taps.hold_back())
+        SEE && self.taps.as_ref().is_some_and(|taps| taps.hold_back())
     }
 
     /// The end of a session is to be told, also if it is a signal's doing.
     pub(super) fn has_last_words(&self) -> bool {
-        taps::SEE && self.taps.as_ref().is_some_and(|taps| taps.have_last_words())
+        SEE && self.taps.as_ref().is_some_and(|taps| taps.have_last_words())
     }
 
     /// Makes news of the sessions that a signal is about to end.
     pub(super) fn tell_last_words(&mut self) {
-        if !taps::SEE {
+        if !SEE {
             return;
         }
         let Some(taps) = &mut self.taps else { return };
@@ -299,7 +299,7 @@ impl Hub {
 
     /// A build without the feature knows at once that there are none.
     fn taps(&mut self) -> Option<&mut Taps> {
-        if taps::SEE { self.taps.as_deref_mut() } else { None }
+        if SEE { self.taps.as_deref_mut() } else { None }
     }
 
     /// A session's proxies have let it through; said once.
@@ -352,7 +352,7 @@ impl Hub {
             waits_for_output: false,
             position,
             sent: 0,
-            sent_at: micros(now, self.began),
+            sent_at: self.age(now),
             watch,
         });
         reactor.requeue(net);
@@ -437,17 +437,14 @@ impl Hub {
         reactor.clear(self.local.output_id, report.local_out);
         if report.negotiated {
             self.negotiated = true;
-            live.began = micros(now, self.began);
-        }
-        if taps::SEE
-            && report.negotiated
-            && let Some(taps) = &mut self.taps
-        {
-            live.watch = Some(taps.begin(live.session.wire_mut(), &live.peer, now));
+            live.began = age(self.began, now);
+            if SEE && let Some(taps) = &mut self.taps {
+                live.watch = Some(taps.begin(live.session.wire_mut(), &live.peer, now));
+            }
         }
         if live.sent != live.session.sent() {
             live.sent = live.session.sent();
-            live.sent_at = micros(now, self.began);
+            live.sent_at = age(self.began, now);
         }
         self.write_dumps(reactor);
         match report.ended.take() {
@@ -508,7 +505,7 @@ impl Hub {
 
     fn remove(&mut self, reactor: &mut Loop, key: Key, outcome: Outcome) {
         let Some(mut live) = self.sessions.remove(key) else { return };
-        let account = (meter::IS_BUILT_IN && self.keeps_accounts && was_a_session(&outcome.end))
+        let account = (SEE && self.keeps_accounts && was_a_session(&outcome.end))
             .then(|| Box::new(live.account(outcome.moved(), self.age(reactor.now()))));
         // With -p the connection that comes next needs the same port.
         if matches!(outcome.end, End::ProxyReconnects(_)) {
@@ -539,8 +536,9 @@ impl Live {
     }
 }
 
-fn micros(now: Instant, began: Instant) -> u64 {
-    u64::try_from(now.saturating_duration_since(began).as_micros()).unwrap_or(u64::MAX)
+/// In microseconds.
+fn age(began: Instant, now: Instant) -> u64 {
+    micros(now.saturating_duration_since(began))
 }
 
 /// Bytes one session may move each way in one turn, where only its other direction, timers and signals wait

@@ -12,7 +12,6 @@ mod dial;
 mod hub;
 mod incoming;
 mod job;
-mod json;
 mod line;
 mod listen;
 mod local;
@@ -68,6 +67,9 @@ impl Pollable for Signals {
 }
 
 type Loop = Reactor<Owner, Alarm>;
+
+/// Whether this build can look at what it does. Where it cannot, the compiler leaves out what is behind it.
+const SEE: bool = cfg!(feature = "see");
 
 /// One run of the program.
 #[derive(Debug)]
@@ -417,11 +419,11 @@ fn hear_signals(job: &Job) -> Result<Option<Signals>, Error> {
         Mode::Listen(Listen { at, .. }) => matches!(at, Place::Exact(Address::Unix(_))),
         Mode::Scan(_) => false,
     };
-    if !has_file && !meter::IS_BUILT_IN {
+    if !has_file && !SEE {
         return Ok(None);
     }
     let mut signals = Signals::none();
-    let heard = if meter::IS_BUILT_IN { signals.hear_questions() } else { Ok(()) };
+    let heard = if SEE { signals.hear_questions() } else { Ok(()) };
     let held = if has_file { signals.hold_endings_back() } else { Ok(()) };
     heard.and(held).map_err(Error::doing("cannot hold signals back"))?;
     Ok(Some(signals))

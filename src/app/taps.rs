@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::job::{Digest, DumpFormat, DumpTo, Job, Mode, Stamps};
 use super::outlet::Outlet;
-use super::{Alarm, Loop, Owner};
+use super::{Alarm, Loop, Owner, SEE};
 use crate::error::{Error, escape, reason};
 use crate::proto::packets::Roll;
 use crate::proto::pcapng::{self, Direction};
@@ -32,10 +32,8 @@ use crate::sys::address::Address;
 use crate::sys::dump_file::{self, Identity};
 use crate::sys::link::Link;
 use crate::sys::stdio::Output;
+use crate::trace::micros;
 pub(super) use account::Watch;
-
-/// Whether this build can look at all. Where it cannot, the compiler leaves out what is behind it.
-pub(super) const SEE: bool = cfg!(feature = "see");
 
 /// Everything that looks on.
 #[derive(Debug)]
@@ -330,11 +328,6 @@ fn direction(way: Way) -> Direction {
         Way::Sent => Direction::Outbound,
         Way::Received => Direction::Inbound,
     }
-}
-
-/// Enough for half a million years.
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Bytes of a dump that may wait while sessions go on: with all that one turn can add, about 1 MiB in memory.

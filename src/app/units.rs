@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::trace::micros;
+
 /// `1 byte`, `512 bytes`, `1.5 KiB`, `220 MiB`: three digits, rounded down.
 pub(super) fn size(bytes: u64) -> String {
     match bytes {
@@ -56,7 +58,7 @@ pub(super) fn seconds(time: Duration) -> String {
 
 /// `0.041 ms`
 pub(super) fn milliseconds(time: Duration) -> String {
-    thousandths(whole(time.as_micros())) + " ms"
+    thousandths(micros(time)) + " ms"
 }
 
 fn thousandths(count: u64) -> String {

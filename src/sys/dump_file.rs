@@ -3,6 +3,7 @@
 //! Must not know: what is written there.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
@@ -21,25 +22,34 @@ pub enum Existing {
 /// A file among all files: device and inode.
 pub type Identity = (u64, u64);
 
-/// Opens a file for writing, as a shell's `>` or `>>` does: it is made where there is none, with the mode
-/// that the umask leaves of 0666, and a symbolic link leads to what it names. A FIFO, a terminal or a
-/// device is never waited for. Of a regular file it also says which one it is.
+/// Opens a file to write to while there are others to be served. Of a regular file it also says which one it
+/// is.
 ///
 /// # Errors
-/// open(2); of a FIFO that nobody reads, `ENXIO`.
+/// Those of [`open_to_write`].
 pub fn create(path: &Path, existing: Existing) -> io::Result<(Output, Option<Identity>)> {
-    let kept = match existing {
-        Existing::Overwritten => OFlags::TRUNC,
-        Existing::Kept => OFlags::APPEND,
-    };
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | kept;
-    let fd = open(path, flags | OFlags::NONBLOCK, Mode::from_raw_mode(0o666))?;
+    let fd = open_to_write(path, existing)?;
     let stat = fstat(&fd)?;
     let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
     // Both are narrower on some machines.
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
     let identity = is_regular.then_some((stat.st_dev as u64, stat.st_ino as u64));
     Ok((Output::own(fd)?, identity))
+}
+
+/// Opens a file for writing, as a shell's `>` or `>>` does: it is made where there is none, with the mode
+/// that the umask leaves of 0666, and a symbolic link leads to what it names. A FIFO, a terminal or a
+/// device is never waited for.
+///
+/// # Errors
+/// open(2); of a FIFO that nobody reads, `ENXIO`.
+pub fn open_to_write(path: &Path, existing: Existing) -> io::Result<OwnedFd> {
+    let kept = match existing {
+        Existing::Overwritten => OFlags::TRUNC,
+        Existing::Kept => OFlags::APPEND,
+    };
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | kept;
+    Ok(open(path, flags | OFlags::NONBLOCK, Mode::from_raw_mode(0o666))?)
 }
 
 #[cfg(test)]

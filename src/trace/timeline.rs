@@ -15,6 +15,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use super::{Answer, Event, elapsed, micros};
+use crate::json::string;
 
 /// A timeline that is being drawn.
 #[derive(Debug)]
@@ -152,7 +153,7 @@ impl Timeline {
             ",\n{{\"ph\":\"{phase}\",\"pid\":1,\"tid\":1,\"ts\":{},\"name\":",
             precisely(at)
         );
-        self.string(name);
+        string(&mut self.text, &name.to_string());
     }
 
     /// The arguments of an event, and its end. Numbers are written as such.
@@ -165,26 +166,12 @@ impl Timeline {
                 if value.bytes().all(|byte| byte.is_ascii_digit()) && !value.is_empty() {
                     self.text.push_str(&value);
                 } else {
-                    self.string(&value);
+                    string(&mut self.text, &value);
                 }
             }
             self.text.push('}');
         }
         self.text.push('}');
-    }
-
-    fn string(&mut self, value: &dyn std::fmt::Display) {
-        self.text.push('"');
-        for c in value.to_string().chars() {
-            match c {
-                '"' | '\\' => self.text.extend(['\\', c]),
-                c if c.is_control() => {
-                    let _ = write!(self.text, "\\u{:04x}", u32::from(c));
-                }
-                c => self.text.push(c),
-            }
-        }
-        self.text.push('"');
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -6,7 +6,6 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use rustix::termios::{OptionalActions, OutputModes, tcgetattr, tcsetattr};
 
 use crate::support::ends::Pty;
 use crate::support::peer::ready;
@@ -18,11 +17,8 @@ struct Screen(File);
 impl Screen {
     /// A screen, and the descriptor of its terminal.
     fn new() -> (Self, OwnedFd) {
-        let pty = Pty::open();
-        let mut modes = tcgetattr(&pty.terminal).unwrap();
-        modes.output_modes.remove(OutputModes::OPOST);
-        tcsetattr(&pty.terminal, OptionalActions::Now, &modes).unwrap();
-        (Self(pty.master.into()), pty.terminal)
+        let Pty { master, terminal } = Pty::verbatim();
+        (Self(master.into()), terminal)
     }
 
     #[track_caller]

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use super::{Hub, Live, Stdin, micros};
+use super::{Hub, Live, Stdin};
 use crate::app::{Alarm, Loop};
 use crate::nonblock::Attempt;
 use crate::reactor::{Key, Readiness};
 use crate::session::End;
-use crate::trace::{Event, tell};
+use crate::trace::{Event, micros, tell};
 
 impl Hub {
     /// Reads a shared stdin as far as the slowest session allows, and has everybody look at it. Comes
@@ -84,8 +84,8 @@ impl Hub {
         let Stdin::Shared(stdin) = &self.stdin else { return };
         // While a dump holds all of them back, nobody can take anything.
         if self.somebody_waits() && !self.is_held_back() {
-            let (head, now) = (stdin.head(), micros(reactor.now(), self.began));
-            let patience = u64::try_from(PATIENCE.as_micros()).unwrap_or(u64::MAX);
+            let (head, now) = (stdin.head(), self.age(reactor.now()));
+            let patience = micros(PATIENCE);
             let holds_back = |live: &Live| live.position < head && now - live.sent_at >= patience;
             let sessions = self.sessions.iter();
             let stalled: Vec<Key> = sessions

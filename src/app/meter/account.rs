@@ -5,14 +5,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::app::json::Object;
-use crate::app::units::{milliseconds, per_second, rate, seconds, size, whole};
+use crate::app::units::{milliseconds, per_second, rate, seconds, size};
+use crate::json::Object;
 use crate::session::{Datagrams, End, Moved, Outcome};
 use crate::sys::address::Address;
 use crate::sys::link::Link;
 use crate::sys::resolve::in_numbers;
 use crate::sys::signal::name as signal_name;
 use crate::sys::tcp_info::TcpInfo;
+use crate::trace::micros;
 
 /// What there is to know of a session, besides its peer and its outcome. It is taken while the socket is open.
 #[derive(Debug)]
@@ -56,12 +57,12 @@ impl Account {
             Occasion::Signal(number) => write!(out, ": {}", signal_name(number)),
         };
         if let Some(tcp) = &self.tcp {
-            let micros = |time: u32| milliseconds(Duration::from_micros(time.into()));
+            let time = |micros: u32| milliseconds(Duration::from_micros(micros.into()));
             let _ = write!(
                 out,
                 "\n{peer}: round trip {} (varies by {}), {} sent again, congestion window {}",
-                micros(tcp.rtt),
-                micros(tcp.rtt_variance),
+                time(tcp.rtt),
+                time(tcp.rtt_variance),
                 segments(tcp.retransmits),
                 segments(tcp.congestion_window),
             );
@@ -105,7 +106,7 @@ impl Account {
             .number("local_port", local_port)
             .text("peer_address", peer_address.as_deref())
             .number("peer_port", peer_port)
-            .number("duration_us", Some(whole(took.as_micros())))
+            .number("duration_us", Some(micros(*took)))
             .number("sent", Some(*sent))
             .number("received", Some(*received))
             .number("sent_per_second", Some(per_second(*sent, *took)))

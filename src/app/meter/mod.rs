@@ -22,17 +22,13 @@ use super::job::{Metering, Progress as Wanted, Stats};
 use super::line::{GRACE, REDRAW};
 use super::local::Local;
 use super::notice::Console;
-use super::{Alarm, App, Loop, Origin};
+use super::{Alarm, App, Loop, Origin, SEE};
 use crate::error::Error;
 use crate::reactor::TimerId;
 use crate::session::End;
 use crate::sys::address::Address;
 use crate::sys::signal::{Signal, Signals};
 use crate::sys::stdio::{Group, stderr_is_terminal};
-
-/// Whether there is anything here at all in this build. Where there is not, the compiler leaves out what is
-/// behind it.
-pub(super) const IS_BUILT_IN: bool = cfg!(feature = "see");
 
 /// See the module's own page.
 #[derive(Debug)]
@@ -78,7 +74,7 @@ enum Screen {
 impl Meter {
     /// Asks what stderr is only where that matters.
     pub(super) fn new(wanted: Metering, local: &Local) -> Self {
-        if !IS_BUILT_IN {
+        if !SEE {
             return Self { stats: Stats::None, display: Display::None, past: Reached::default() };
         }
         let has_rival = local.output.is_terminal();
@@ -102,7 +98,7 @@ impl Meter {
 
     /// Sessions are to be looked at before they are gone.
     pub(super) fn wants_accounts(&self) -> bool {
-        IS_BUILT_IN && self.stats != Stats::None
+        SEE && self.stats != Stats::None
     }
 
     /// A line may be drawn that has to be taken away again.
@@ -126,7 +122,7 @@ impl Meter {
 
     /// Sets the timer when the first session comes, and takes it back when the last has gone.
     fn follow(&mut self, reactor: &mut Loop, hub: &Hub, console: &Console) {
-        if !IS_BUILT_IN {
+        if !SEE {
             return;
         }
         match (&self.display, hub.is_empty()) {
@@ -147,7 +143,7 @@ impl Meter {
 
     /// Tells how far it is.
     fn redraw(&mut self, reactor: &mut Loop, hub: &Hub, console: &Console) {
-        if !IS_BUILT_IN {
+        if !SEE {
             return;
         }
         let reached = self.reached(hub);
@@ -219,7 +215,7 @@ impl App<'_> {
     }
 
     fn tell(&self, peer: &Address, account: &Account, occasion: Occasion<'_>) {
-        if !IS_BUILT_IN {
+        if !SEE {
             return;
         }
         self.console.say(&match self.meter.stats {
@@ -256,7 +252,7 @@ impl App<'_> {
 
     /// Says how far the program is, whatever it does.
     fn answer(&mut self) {
-        if !IS_BUILT_IN {
+        if !SEE {
             return;
         }
         let sessions = self.hub.len();

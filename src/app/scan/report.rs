@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use super::probe::Verdict;
 use crate::app::job::{Lines, Scan, Tell};
-use crate::app::json::Object;
 use crate::app::notice::{Console, Goal, Notice};
 use crate::app::targets::{Number, Target};
-use crate::app::units::{milliseconds, seconds, whole};
+use crate::app::units::{milliseconds, seconds};
 use crate::error::{errno_name, escape};
+use crate::json::Object;
 use crate::proto::{Fault, ProtocolError, Refusal};
 use crate::session::Denial;
 use crate::sys::address::Address;
 use crate::sys::net::Transport;
 use crate::sys::resolve::{Lookup, in_numbers, service_name, shown_service};
+use crate::trace::micros;
 
 /// What was found out about one destination.
 #[derive(Debug)]
@@ -248,7 +249,7 @@ impl Reporter {
         let errno = finding.verdict.errno().and_then(errno_name);
         let state = finding.verdict.state();
         let round_trip = match state {
-            State::Open | State::Closed => Some(whole(finding.took.as_micros())),
+            State::Open | State::Closed => Some(micros(finding.took)),
             State::Filtered | State::Unreachable | State::OpenOrFiltered => None,
         };
         let heard = answer.heard.as_deref().map(String::from_utf8_lossy);

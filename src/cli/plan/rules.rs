@@ -25,10 +25,7 @@ pub(super) fn check(words: Words<'_>) -> Result<(), Error> {
         }
     }
     for (one, other) in EXCLUSIONS {
-        if words.has(one) && words.has(other) {
-            let (one, other) = (args::spelled(one), args::spelled(other));
-            return Err(Error::message(format!("cannot use {one} and {other}")));
-        }
+        exclude(words, one, other)?;
     }
     for (id, what) in UNPROXIED {
         if proxied && words.has(id) {
@@ -41,6 +38,15 @@ pub(super) fn check(words: Words<'_>) -> Result<(), Error> {
     if words.has(args::DCCP) {
         // Debian's netcat has nothing but the exit status to say it with.
         return Err(Error::message("socket: Socket type not supported"));
+    }
+    Ok(())
+}
+
+/// Not both.
+pub(super) fn exclude(words: Words<'_>, one: &str, other: &str) -> Result<(), Error> {
+    if words.has(one) && words.has(other) {
+        let (one, other) = (args::spelled(one), args::spelled(other));
+        return Err(Error::message(format!("cannot use {one} and {other}")));
     }
     Ok(())
 }

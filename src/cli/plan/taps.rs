@@ -1,5 +1,6 @@
 //! What is written about the bytes that go over the wire: dumps, and digests.
 
+use super::rules;
 use super::words::Words;
 use crate::app::{Digest, Dump, DumpFormat, DumpTo, Stamps, Taps};
 use crate::cli::{args, quoted};
@@ -12,12 +13,9 @@ pub(super) fn read(words: Words<'_>) -> Result<Taps, Error> {
         return Ok(Taps::default());
     }
     // Nothing is relayed there.
-    for id in WATCHING.into_iter().filter(|id| words.has(id)) {
+    for id in WATCHING {
         for other in [args::ZERO, args::PASS_FD] {
-            if words.has(other) {
-                let (one, other) = (args::spelled(other), args::spelled(id));
-                return Err(Error::message(format!("cannot use {one} and {other}")));
-            }
+            rules::exclude(words, other, id)?;
         }
     }
     for id in [args::OUTPUT, args::RECORD] {

@@ -262,6 +262,16 @@ impl Pty {
         tcsetattr(&terminal, OptionalActions::Now, &modes).expect("a terminal");
         Self { master, terminal }
     }
+
+    /// The same, and line ends are left as they are written.
+    #[track_caller]
+    pub(crate) fn verbatim() -> Self {
+        let pty = Self::open();
+        let mut modes = tcgetattr(&pty.terminal).expect("a terminal");
+        modes.output_modes.remove(rustix::termios::OutputModes::OPOST);
+        tcsetattr(&pty.terminal, OptionalActions::Now, &modes).expect("a terminal");
+        pty
+    }
 }
 
 /// Both ends of a pipe, read end first.

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use rustix::termios::{OptionalActions, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::ends::Pty;
 use super::wait_until;
@@ -21,10 +21,7 @@ impl Screen {
     /// Of so many columns, with the end that is to be given to a program.
     #[track_caller]
     pub(crate) fn open(columns: u16) -> (Self, OwnedFd) {
-        let Pty { master, terminal } = Pty::open();
-        let mut modes = tcgetattr(&terminal).expect("a terminal");
-        modes.output_modes.remove(OutputModes::OPOST);
-        tcsetattr(&terminal, OptionalActions::Now, &modes).expect("a terminal");
+        let Pty { master, terminal } = Pty::verbatim();
         let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&terminal, size).expect("a terminal");
         let seen = Arc::new(Mutex::new(Vec::new()));

@@ -1,4 +1,4 @@
-//! One JSON object, RFC 8259, field by field.
+//! JSON, RFC 8259: strings, and objects that are written field by field.
 
 use std::fmt::Write as _;
 
@@ -6,19 +6,19 @@ use crate::error::is_obeyed;
 
 /// An object that is being written.
 #[derive(Debug)]
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     out: &'a mut String,
     /// What the next field is preceded by.
     separator: char,
 }
 
 impl<'a> Object<'a> {
-    pub(super) fn new(out: &'a mut String) -> Self {
+    pub(crate) fn new(out: &'a mut String) -> Self {
         Self { out, separator: '{' }
     }
 
     /// A string, or null.
-    pub(super) fn text(mut self, name: &str, value: Option<&str>) -> Self {
+    pub(crate) fn text(mut self, name: &str, value: Option<&str>) -> Self {
         self.name(name);
         match value {
             Some(value) => string(self.out, value),
@@ -28,7 +28,7 @@ impl<'a> Object<'a> {
     }
 
     /// A number, or null.
-    pub(super) fn number(mut self, name: &str, value: Option<u64>) -> Self {
+    pub(crate) fn number(mut self, name: &str, value: Option<u64>) -> Self {
         self.name(name);
         match value {
             // Writing to a String does not fail.
@@ -39,14 +39,14 @@ impl<'a> Object<'a> {
     }
 
     /// A number, or nothing.
-    pub(super) fn known(self, name: &str, value: Option<u64>) -> Self {
+    pub(crate) fn known(self, name: &str, value: Option<u64>) -> Self {
         match value {
             Some(_) => self.number(name, value),
             None => self,
         }
     }
 
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         self.out.push('}');
     }
 
@@ -59,7 +59,7 @@ impl<'a> Object<'a> {
 
 /// Section 7: quotes, backslashes and control characters are escaped. So is what a terminal obeys besides,
 /// of which nothing is beyond four digits.
-fn string(out: &mut String, text: &str) {
+pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
