@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::ends::packet_pipe;
 use crate::support::strace::Trace;
-use crate::support::{DEADLINE, Datagrams, Nc, Peer, Running, Server, noise};
+use crate::support::{DEADLINE, Datagrams, Nc, Peer, Running, Server, noise, uninterrupted};
 
 /// A client, and the test's end of its connection.
 #[track_caller]
@@ -279,7 +279,7 @@ fn lines_of_a_datagram_socket_in_the_file_system_are_kept_apart_too() {
     nc.types(b"one\ntwo\n");
     let mut bytes = [0; 64];
     for line in [&b"one\n"[..], b"two\n"] {
-        let count = peer.recv(&mut bytes).unwrap();
+        let count = uninterrupted(|| peer.recv(&mut bytes)).unwrap();
         assert_eq!(&bytes[..count], line);
     }
     assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());

@@ -13,7 +13,9 @@ use rustix::event::PollFlags;
 
 use crate::support::ends::{fifo, pipe};
 use crate::support::peer::ready;
-use crate::support::{DEADLINE, Datagrams, Nc, Peer, Running, Server, kernel, wait_until};
+use crate::support::{
+    DEADLINE, Datagrams, Nc, Peer, Running, Server, kernel, uninterrupted, wait_until,
+};
 
 /// The program with this as descriptor 5 and a stdin that the test can write to.
 #[track_caller]
@@ -127,7 +129,7 @@ fn stdin_itself_can_be_the_socket() {
     ours.write_all(b"hello").unwrap();
     ours.shutdown(std::net::Shutdown::Write).unwrap();
     nc.ends().exits(0).showed(b"hello").said_nothing();
-    assert_eq!(ours.read(&mut [0]).unwrap(), 0);
+    assert_eq!(uninterrupted(|| ours.read(&mut [0])).unwrap(), 0);
 }
 
 #[test]
@@ -189,7 +191,7 @@ fn the_service_manager_is_told() {
     manager.set_read_timeout(Some(DEADLINE)).unwrap();
     let nc = Nc::new("-l -v 0").env("NOTIFY_SOCKET", &path).start();
     let mut bytes = [0; 256];
-    let count = manager.recv(&mut bytes).unwrap();
+    let count = uninterrupted(|| manager.recv(&mut bytes)).unwrap();
     let told = String::from_utf8_lossy(&bytes[..count]).into_owned();
     assert!(told.lines().any(|line| line == "READY=1"), "{told:?}");
     // Ready means that nothing can go wrong any more.
@@ -207,7 +209,7 @@ fn the_service_manager_may_have_an_abstract_name() {
     for options in ["-l 0", "-l -u 0", "-l -k 0"] {
         let _nc = Nc::new(options).env("NOTIFY_SOCKET", format!("@{name}")).start();
         let mut bytes = [0; 256];
-        let count = manager.recv(&mut bytes).unwrap();
+        let count = uninterrupted(|| manager.recv(&mut bytes)).unwrap();
         assert!(bytes[..count].starts_with(b"READY=1"));
     }
 }

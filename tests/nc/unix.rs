@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::support::datagrams::next_record;
 use crate::support::ends::packet_pipe;
 use crate::support::peer::ready;
-use crate::support::{DEADLINE, Nc, Running, assert_same, noise, wait_until, watch};
+use crate::support::{DEADLINE, Nc, Running, assert_same, noise, uninterrupted, wait_until, watch};
 
 /// A path that is free.
 fn place() -> (TempDir, PathBuf) {
@@ -55,7 +55,11 @@ fn receives(stream: &mut UnixStream, expected: &[u8]) {
 
 #[track_caller]
 fn receives_eof(mut stream: UnixStream) {
-    assert_eq!(stream.read(&mut [0; 64]).unwrap(), 0, "bytes instead of an end of file");
+    assert_eq!(
+        uninterrupted(|| stream.read(&mut [0; 64])).unwrap(),
+        0,
+        "bytes instead of an end of file"
+    );
 }
 
 #[test]
@@ -69,7 +73,7 @@ fn a_client_relays_both_ways() {
     peer.write_all(b"answer").unwrap();
     nc.shows(b"answer");
     nc.ends_input();
-    assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+    assert_eq!(uninterrupted(|| peer.read(&mut [0])).unwrap(), 0);
     drop(peer);
     nc.ends().exits(0).said_nothing();
 }

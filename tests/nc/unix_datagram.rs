@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support::ends::packet_pipe;
-use crate::support::{DEADLINE, Nc, Running, assert_same, noise};
+use crate::support::{DEADLINE, Nc, Running, assert_same, noise, uninterrupted};
 
 /// A datagram socket with a name, and the folder it is in, which is for temporary files too.
 struct Peer {
@@ -40,7 +40,7 @@ impl Peer {
     #[track_caller]
     fn receives(&self, expected: &[u8]) -> Option<PathBuf> {
         let mut bytes = vec![0; 1 << 18];
-        let (count, sender) = self.socket.recv_from(&mut bytes).unwrap();
+        let (count, sender) = uninterrupted(|| self.socket.recv_from(&mut bytes)).unwrap();
         assert_same(&bytes[..count], expected, "a datagram from the program");
         sender.as_pathname().map(Path::to_owned)
     }
@@ -143,7 +143,7 @@ fn a_peer_that_goes_is_told() {
     let Peer { dir, path, socket } = Peer::bind();
     let mut nc = Nc::new("-u -U").arg(&path).env("TMPDIR", dir.path().join("tmp")).start();
     nc.types(b"hello");
-    socket.recv(&mut [0; 64]).unwrap();
+    uninterrupted(|| socket.recv(&mut [0; 64])).unwrap();
     drop(socket);
     nc.settles();
     nc.types(b"still there?");
@@ -189,7 +189,7 @@ fn the_source_may_be_abstract() {
     let mut nc = Nc::new("-u -U -W 1 -s").arg(&name).arg(&peer.path).start();
     nc.types(b"question");
     let mut bytes = [0; 64];
-    let (count, sender) = peer.socket.recv_from(&mut bytes).unwrap();
+    let (count, sender) = uninterrupted(|| peer.socket.recv_from(&mut bytes)).unwrap();
     assert_eq!(&bytes[..count], b"question");
     peer.socket.send_to_addr(b"answer", &sender).unwrap();
     nc.ends().exits(0).showed(b"answer").said_nothing();

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::{MODEST, is_calm};
 use crate::support::peer::SilentPort;
-use crate::support::{Datagrams, Nc, Noise, Peer, Role, Running, Same, fill, kernel};
+use crate::support::{
+    Datagrams, Nc, Noise, Peer, Role, Running, Same, fill, kernel, uninterrupted,
+};
 
 /// `-w` is the longest that nothing may happen. All stages wait at the same time.
 #[test]
@@ -149,7 +151,7 @@ fn a_reader_that_stalls_holds_the_others_back_for_five_seconds_and_no_longer() {
     });
     let (mut same, mut last, mut longest) = (Same::new(722), Instant::now(), Duration::ZERO);
     let mut chunk = vec![0; 64 * 1024];
-    while let count @ 1.. = reads.stream.read(&mut chunk).unwrap() {
+    while let count @ 1.. = uninterrupted(|| reads.stream.read(&mut chunk)).unwrap() {
         same.write_all(&chunk[..count]).unwrap();
         longest = longest.max(last.elapsed());
         last = Instant::now();

@@ -8,7 +8,7 @@ use rustix::event::PollFlags;
 use socket2::{SockRef, Socket};
 
 use super::peer::ready;
-use super::{DEADLINE, assert_same};
+use super::{DEADLINE, assert_same, uninterrupted};
 
 /// A bound UDP socket.
 pub(crate) struct Datagrams {
@@ -71,7 +71,8 @@ impl Datagrams {
     #[track_caller]
     pub(crate) fn receives_any(&self) -> (Vec<u8>, SocketAddr) {
         let mut bytes = vec![0; 1 << 16];
-        let (count, sender) = self.socket.recv_from(&mut bytes).expect("a datagram");
+        let (count, sender) =
+            uninterrupted(|| self.socket.recv_from(&mut bytes)).expect("a datagram");
         bytes.truncate(count);
         (bytes, sender)
     }

@@ -35,4 +35,4 @@ pub(crate) use peer::{ClosedPort, Peer, Server, fill};
 pub(crate) use ports::Ports;
 pub(crate) use role::Role;
 pub(crate) use running::{Finished, Running};
-pub(crate) use wait::{DEADLINE, wait_until, watch};
+pub(crate) use wait::{DEADLINE, uninterrupted, wait_until, watch};

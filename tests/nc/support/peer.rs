@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::{DEADLINE, Noise, assert_same, kernel, wait_until};
+use super::{DEADLINE, Noise, assert_same, kernel, uninterrupted, wait_until};
 
 /// A listening socket on 127.0.0.1.
 pub(crate) struct Server {
@@ -145,7 +145,7 @@ impl Peer {
         let mut got = vec![0; expected.len()];
         let mut count = 0;
         while count < got.len() {
-            match self.stream.read(&mut got[count..]) {
+            match uninterrupted(|| self.stream.read(&mut got[count..])) {
                 Ok(0) => break,
                 Ok(more) => count += more,
                 Err(error) => panic!("after {count} of {} bytes: {error}", expected.len()),
@@ -158,7 +158,7 @@ impl Peer {
     #[track_caller]
     pub(crate) fn receives_eof(&mut self) {
         let mut byte = [0];
-        let count = self.stream.read(&mut byte).expect("an end of file");
+        let count = uninterrupted(|| self.stream.read(&mut byte)).expect("an end of file");
         assert_eq!(count, 0, "a byte ({:?}) instead of an end of file", byte[0]);
     }
 

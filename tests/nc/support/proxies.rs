@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use sha2::Digest;
 
-use super::{DEADLINE, Nc, Noise, Peer, Running, Same, Server, kernel};
+use super::{DEADLINE, Nc, Noise, Peer, Running, Same, Server, kernel, uninterrupted};
 
 /// What proxies speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ pub(crate) fn hears_head(peer: &mut Peer) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        let count = peer.stream.read(&mut byte).expect("a request");
+        let count = uninterrupted(|| peer.stream.read(&mut byte)).expect("a request");
         assert_eq!(count, 1, "an end of file after {:?}", head.escape_ascii().to_string());
         head.push(byte[0]);
     }
