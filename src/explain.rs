@@ -73,7 +73,7 @@ impl fmt::Display for Shorter<'_> {
 }
 
 /// The number of a descriptor.
-pub fn number(fd: impl AsFd) -> i32 {
+pub fn raw_fd(fd: impl AsFd) -> i32 {
     fd.as_fd().as_raw_fd()
 }
 

@@ -69,7 +69,7 @@ mod speaking {
     use crate::error::{Error, escape};
     use crate::explain::{self, USUAL_WIDTH, layout};
     use crate::sys::dump_file::{Existing, open_to_write};
-    use crate::sys::stdio::{stderr_columns, stderr_is_terminal, write_stderr};
+    use crate::sys::stderr::{stderr_columns, stderr_is_terminal, write_stderr};
     use crate::trace::{Topic, elapsed, micros, timeline};
 
     pub(super) fn start(voices: &Voices) -> Result<(), Error> {

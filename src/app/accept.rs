@@ -15,7 +15,7 @@ use std::time::Duration;
 use mio::Interest;
 
 use super::{Alarm, Loop, Owner};
-use crate::explain::number;
+use crate::explain::raw_fd;
 use crate::mistakes::{Mistake, made};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
@@ -141,8 +141,8 @@ impl Acceptor {
     }
 
     /// The listening socket's descriptor, for the words.
-    pub(super) fn number(&self) -> i32 {
-        number(&self.listener)
+    pub(super) fn raw_fd(&self) -> i32 {
+        raw_fd(&self.listener)
     }
 
     /// Stops listening: clients still in the kernel's queue are turned away.

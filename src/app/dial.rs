@@ -20,7 +20,7 @@ use super::notice::{Console, Notice};
 use super::targets::{Number, Target};
 use super::{Alarm, Loop, Owner};
 use crate::error::{Error, escape};
-use crate::explain::{Step, explain, number};
+use crate::explain::{Step, explain, raw_fd};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
 use crate::sys::net::{BUSY, DialError, Standing, connected, dial};
@@ -212,7 +212,7 @@ impl Dial {
             self.failed(console, target.to, Failure::TimedOut);
         }
         while let Some(slow) = self.running.first() {
-            explain(|| Step::GaveUp { fd: number(&slow.socket) });
+            explain(|| Step::GaveUp { fd: raw_fd(&slow.socket) });
             let to = self.drop_attempt(reactor, 0);
             self.failed(console, to, Failure::TimedOut);
         }
@@ -318,7 +318,7 @@ impl Dial {
     fn finish(&mut self, reactor: &mut Loop, end: State) {
         for mut loser in self.running.drain(..) {
             if end == State::Won {
-                explain(|| Step::Loser { fd: number(&loser.socket) });
+                explain(|| Step::Loser { fd: raw_fd(&loser.socket) });
             }
             reactor.deregister(loser.id, Some(loser.socket.source()));
         }

@@ -21,7 +21,7 @@ use super::local::Local;
 use super::meter::{Account, was_a_session};
 use super::taps::{Onlooker, Taps, Watch};
 use super::{Alarm, Loop, Owner, SEE};
-use crate::explain::{explain, number};
+use crate::explain::{explain, raw_fd};
 use crate::flow::{Framing, LARGEST_PAYLOAD};
 use crate::mistakes::{Mistake, made};
 use crate::reactor::{Key, Readiness, Slots, SourceId, TimerId};
@@ -511,7 +511,7 @@ impl Hub {
         if matches!(outcome.end, End::ProxyReconnects(_)) {
             live.session.wire_mut().forget_on_close();
         }
-        explain(|| outcome.explained(number(live.session.wire_mut().polled())));
+        explain(|| outcome.explained(raw_fd(live.session.wire_mut().polled())));
         reactor.deregister(live.net, Some(live.session.wire_mut().polled().source()));
         if let Some(timer) = live.timer {
             reactor.cancel_timer(timer);

@@ -106,7 +106,7 @@ impl App<'_> {
                 Keep::Once => {
                     let origin = std::mem::replace(&mut self.origin, Origin::Nowhere);
                     if let Origin::Listener { acceptor, .. } = origin {
-                        explain(|| Step::ListenerClosed { fd: acceptor.number() });
+                        explain(|| Step::ListenerClosed { fd: acceptor.raw_fd() });
                         acceptor.close(&mut self.reactor);
                     }
                 }

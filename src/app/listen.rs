@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::job::{self, Announce, Job, Keep, Listen, Sharing};
 use super::notice::{Console, Notice};
 use crate::error::{Error, reason};
-use crate::explain::{self, Place, Step, explain, number};
+use crate::explain::{self, Place, Step, explain, raw_fd};
 use crate::sys::address::Address;
 use crate::sys::inherit::{self, Kind};
 use crate::sys::net::{self, Boundaries, ListenError, Transport, listen, local_address};
@@ -96,7 +96,7 @@ fn open_port(
                 let any = at.port() == 0;
                 let at = local_address(&socket).ok().and_then(|at| at.as_ip()).unwrap_or(at);
                 if any {
-                    explain(|| Step::Named { fd: number(&socket), at: Place::Ip(at) });
+                    explain(|| Step::Named { fd: raw_fd(&socket), at: Place::Ip(at) });
                 }
                 let place = named(at, job.lookup);
                 return Ok(Opened { socket, kind: kind(job.transport), place, file: None });
@@ -129,6 +129,18 @@ fn open_exact(job: &Job, wanted: &Listen, at: &Address) -> Result<Opened, Error>
     Ok(Opened { socket, kind: kind(job.transport), place, file })
 }
 
+/// Opening it makes a file that is ours to remove.
+pub(super) fn leaves_file(wanted: &Listen) -> bool {
+    match &wanted.at {
+        job::Place::Exact(Address::Unix(name)) => BoundPath::is_made_by(name),
+        // What the parent has opened is the parent's to remove.
+        job::Place::Exact(_)
+        | job::Place::Port { .. }
+        | job::Place::Inherited(_)
+        | job::Place::Activated => false,
+    }
+}
+
 fn open_inherited(number: i32, lookup: Lookup) -> std::io::Result<Opened> {
     let fd = inherit::take_over(number)?;
     let kind = inherit::kind(&fd)?;
@@ -138,7 +150,7 @@ fn open_inherited(number: i32, lookup: Lookup) -> std::io::Result<Opened> {
         Kind::Datagrams(_) | Kind::Connection(_) => Polled::new(fd),
     };
     let at = local_address(&socket)?;
-    explain(|| Step::Inherited { fd: explain::number(&socket), at: (&at).into() });
+    explain(|| Step::Inherited { fd: explain::raw_fd(&socket), at: (&at).into() });
     let place = at.as_ip().map_or_else(|| at.to_string(), |at| named(at, lookup));
     Ok(Opened { socket, kind, place, file: None })
 }

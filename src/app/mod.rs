@@ -22,14 +22,11 @@ mod outlet;
 mod ports;
 mod route;
 mod scan;
+mod signals;
 mod taps;
 mod targets;
 mod units;
 mod wakes;
-
-use std::os::fd::RawFd;
-
-use mio::Interest;
 
 pub use job::{
     Announce, Connect, Destination, Digest, Dump, DumpFormat, DumpTo, Job, Keep, Lines, Listen,
@@ -49,9 +46,8 @@ use taps::Taps as Watcher;
 use wakes::{Alarm, Owner};
 
 use crate::error::{Error, reason};
-use crate::reactor::{Pollable, Reactor, SourceId, Wake};
+use crate::reactor::{Reactor, SourceId, Wake};
 use crate::session::{End, Policy};
-use crate::sys::address::Address;
 use crate::sys::inherit::Kind;
 use crate::sys::net::Transport;
 use crate::sys::polled::Polled;
@@ -59,12 +55,6 @@ use crate::sys::resolve::Lookup;
 use crate::sys::sandbox::{Sandbox, Stage};
 use crate::sys::signal::Signals;
 use crate::sys::unix_path::BoundPath;
-
-impl Pollable for Signals {
-    fn number(&self) -> Option<RawFd> {
-        self.number()
-    }
-}
 
 type Loop = Reactor<Owner, Alarm>;
 
@@ -132,7 +122,7 @@ pub fn run(mut job: Job, console: &Console) -> Result<(), Error> {
     let route = job.mode.take_route();
     let job = &job;
     // Before there is a file, so that no signal comes between.
-    let signals = hear_signals(job)?;
+    let signals = signals::hear(job)?;
     let taps = Watcher::open(&mut reactor, job)?;
     match &job.mode {
         Mode::Connect(connect) => {
@@ -223,30 +213,6 @@ impl<'a> App<'a> {
         self.record.verdict()
     }
 
-    /// Those that have come since they are held back make the first event. What ends the program waits from
-    /// now on where there will be words to say, and no sooner: it must be able to end a name's being looked up.
-    fn poll_signals(&mut self) -> Result<(), Error> {
-        let Some(signals) = &mut self.signals else { return Ok(()) };
-        if signals.number().is_some() {
-            return Ok(());
-        }
-        if self.meter.wants_accounts() || self.hub.has_last_words() {
-            signals.hold_endings_back().map_err(Error::doing("cannot hold signals back"))?;
-        }
-        let polled = signals
-            .open()
-            .and_then(|()| self.reactor.register(signals, Interest::READABLE, Owner::Signals));
-        match polled {
-            Ok(_) => {}
-            Err(error) if signals.holds_endings_back() => {
-                return Err(Error::doing("cannot poll for signals")(error));
-            }
-            // Where descriptors are that scarce there are better uses for them.
-            Err(_) => self.signals = None,
-        }
-        Ok(())
-    }
-
     fn turn_until_over(&mut self) -> Result<(), Error> {
         self.dial_next_port()?;
         self.poll_signals()?;
@@ -281,7 +247,10 @@ impl<'a> App<'a> {
             Wake::Io(Owner::Meeting) => self.meet()?,
             Wake::Io(Owner::Attempt(number)) => self.attempt_ready(number)?,
             Wake::Io(Owner::Signals) => self.heed_signals()?,
-            Wake::Timer(Alarm::Progress) => self.redraw_progress()?,
+            Wake::Timer(Alarm::Progress) => {
+                self.redraw_progress();
+                self.guard_the_line()?;
+            }
             Wake::Timer(Alarm::DialNext) => {
                 if let Some(dial) = self.origin.ports().and_then(|ports| ports.dial.as_mut()) {
                     dial.next_is_due(reactor, self.console)?;
@@ -407,26 +376,6 @@ impl<'a> App<'a> {
             Origin::Scan(_) | Origin::Nowhere => {}
         }
     }
-}
-
-/// Questions are heard everywhere; what ends the program waits where it has a file to remove.
-fn hear_signals(job: &Job) -> Result<Option<Signals>, Error> {
-    let has_file = match &job.mode {
-        Mode::Connect(Connect { to, .. }) => {
-            matches!(to, Destination::Exact { source: Some(_), .. })
-                || job.transport == Transport::UnixDatagram
-        }
-        Mode::Listen(Listen { at, .. }) => matches!(at, Place::Exact(Address::Unix(_))),
-        Mode::Scan(_) => false,
-    };
-    if !has_file && !SEE {
-        return Ok(None);
-    }
-    let mut signals = Signals::none();
-    let heard = if SEE { signals.hear_questions() } else { Ok(()) };
-    let held = if has_file { signals.hold_endings_back() } else { Ok(()) };
-    heard.and(held).map_err(Error::doing("cannot hold signals back"))?;
-    Ok(Some(signals))
 }
 
 impl Origin {

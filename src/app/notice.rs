@@ -13,7 +13,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use super::line::Line;
 use crate::error::{escape, reason};
-use crate::sys::stdio::{say_line, stderr_columns};
+use crate::sys::stderr::{say_line, stderr_columns};
 
 /// Something worth a line when `-v` is given. Places are worded as `0.0.0.0 4004` or as a path.
 #[derive(Debug)]

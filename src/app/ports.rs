@@ -239,21 +239,48 @@ impl Ports {
         let Destination::Exact { address, source } = &self.connect.to else {
             return Err(Error::Silent);
         };
-        let from = match source {
-            Some(source) => {
+        let from = match own_name(source.as_ref(), self.transport) {
+            OwnName::Given(source) => {
                 if let Address::Unix(name) = source {
                     make_way(name).map_err(Error::doing(name.to_string()))?;
                     self.bound_name = Some(name.clone());
                 }
                 Some(source.clone())
             }
-            None if self.transport == Transport::UnixDatagram => {
+            OwnName::MadeUp => {
                 let temporary =
                     TemporaryName::new().map_err(Error::doing("cannot make a temporary socket"))?;
                 Some(self.temporary.insert(temporary).address())
             }
-            None => None,
+            OwnName::None => None,
         };
         Ok(Target { to: address.clone(), from })
+    }
+}
+
+/// The local name of a client's socket whose peer needs no looking up.
+enum OwnName<'a> {
+    None,
+    /// As it was told (`-s`).
+    Given(&'a Address),
+    /// For a datagram client, which could not be answered without.
+    MadeUp,
+}
+
+fn own_name(source: Option<&Address>, transport: Transport) -> OwnName<'_> {
+    match source {
+        Some(source) => OwnName::Given(source),
+        None if transport == Transport::UnixDatagram => OwnName::MadeUp,
+        None => OwnName::None,
+    }
+}
+
+/// A connection will make a file that is ours to remove.
+pub(super) fn leaves_file(connect: &Connect, transport: Transport) -> bool {
+    let Destination::Exact { source, .. } = &connect.to else { return false };
+    match own_name(source.as_ref(), transport) {
+        OwnName::Given(Address::Unix(name)) => BoundPath::is_made_by(name),
+        OwnName::MadeUp => true,
+        OwnName::Given(_) | OwnName::None => false,
     }
 }

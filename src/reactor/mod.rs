@@ -44,14 +44,14 @@ use crate::trace::{Event, is_heard, tell};
 /// Names a registered source.
 pub type SourceId = Key;
 
-/// What the kernel can watch, with the number that strace shows.
+/// What the kernel can watch, by the descriptor that strace shows.
 pub trait Pollable: Source {
     /// The descriptor, if that is known.
-    fn number(&self) -> Option<RawFd>;
+    fn raw_fd(&self) -> Option<RawFd>;
 }
 
 impl<S: Source + AsRawFd> Pollable for S {
-    fn number(&self) -> Option<RawFd> {
+    fn raw_fd(&self) -> Option<RawFd> {
         Some(self.as_raw_fd())
     }
 }
@@ -100,7 +100,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
     /// `epoll_create1(2)`: out of descriptors or memory.
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
-        if let Some(fd) = number_of(&poll) {
+        if let Some(fd) = fd_of(&poll) {
             explain(|| Step::Poller { fd });
         }
         Ok(Self {
@@ -146,7 +146,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
         interest: Interest,
         tag: S,
     ) -> io::Result<SourceId> {
-        let fd = source.number();
+        let fd = source.raw_fd();
         let id = self.sources.insert(Registration {
             tag,
             fd,
@@ -256,7 +256,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             self.waits_since = is_heard().then(clock);
         }
         if timeout != Some(Duration::ZERO)
-            && let Some(fd) = number_of(&self.poll)
+            && let Some(fd) = fd_of(&self.poll)
         {
             explain(|| {
                 let timeout = timeout.map(|time| time.as_nanos().div_ceil(1_000_000));
@@ -353,13 +353,13 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
 /// The poller's descriptor, which explanations name.
 #[cfg(not(mio_unsupported_force_poll_poll))]
 #[expect(clippy::unnecessary_wraps, reason = "poll(2) has none")]
-fn number_of(poll: &Poll) -> Option<RawFd> {
+fn fd_of(poll: &Poll) -> Option<RawFd> {
     Some(poll.as_raw_fd())
 }
 
 /// poll(2) has none.
 #[cfg(mio_unsupported_force_poll_poll)]
-fn number_of(_: &Poll) -> Option<RawFd> {
+fn fd_of(_: &Poll) -> Option<RawFd> {
     None
 }
 

@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::address::Address;
 use crate::explain::{
-    Answer, Connecting, Ended, Errand, Make, Place, Step, answer, explain, number,
+    Answer, Connecting, Ended, Errand, Make, Place, Step, answer, explain, raw_fd,
 };
 use crate::trace::{Call, Event, call_for, is_heard, tell};
 
@@ -31,7 +31,7 @@ pub(super) fn socket(
     explain(|| {
         let protocol = protocol.map_or(0, i32::from);
         let make = Make { family: domain.into(), kind: kind.into(), protocol };
-        Step::Socket { make, errand, answer: answer(&socket, |socket| number(socket)) }
+        Step::Socket { make, errand, answer: answer(&socket, |socket| raw_fd(socket)) }
     });
     socket
 }
@@ -39,14 +39,14 @@ pub(super) fn socket(
 /// bind(2) of a socket that waits for peers.
 pub(super) fn bind_to_listen(socket: &Socket, at: &SockAddr) -> io::Result<()> {
     let bound = socket.bind(at);
-    explain(|| Step::BindToListen { fd: number(socket), at: place(at), answer: done(&bound) });
+    explain(|| Step::BindToListen { fd: raw_fd(socket), at: place(at), answer: done(&bound) });
     bound
 }
 
 /// bind(2) of a socket that connects.
 pub(super) fn bind_from(socket: &Socket, at: &SockAddr) -> io::Result<()> {
     let bound = socket.bind(at);
-    explain(|| Step::BindFrom { fd: number(socket), at: place(at), answer: done(&bound) });
+    explain(|| Step::BindFrom { fd: raw_fd(socket), at: place(at), answer: done(&bound) });
     bound
 }
 
@@ -54,7 +54,7 @@ pub(super) fn bind_from(socket: &Socket, at: &SockAddr) -> io::Result<()> {
 pub(super) fn listen(socket: &Socket, backlog: i32, at: &SockAddr) -> io::Result<()> {
     let listens = socket.listen(backlog);
     explain(|| {
-        let (fd, unix) = (number(socket), at.domain() == Domain::UNIX);
+        let (fd, unix) = (raw_fd(socket), at.domain() == Domain::UNIX);
         Step::Listen { fd, backlog, unix, answer: done(&listens) }
     });
     listens
@@ -62,15 +62,15 @@ pub(super) fn listen(socket: &Socket, backlog: i32, at: &SockAddr) -> io::Result
 
 /// accept4(2), nonblocking.
 pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)> {
-    let taken = |(fd, _): &(OwnedFd, _)| usize::try_from(number(fd)).unwrap_or_default();
+    let taken = |(fd, _): &(OwnedFd, _)| usize::try_from(raw_fd(fd)).unwrap_or_default();
     let accepted = call_for(Call::on("accept4", listener), taken, || {
         Ok(acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?)
     });
     let accepted = accepted.map(|(fd, peer)| (fd, Address::from(peer)));
     explain(|| {
         let peer = accepted.as_ref().map_or(Place::Unnamed, |(_, peer)| Place::from(peer));
-        let fd = number(listener);
-        Step::Accept { fd, peer, answer: answer(&accepted, |(fd, _)| number(fd)) }
+        let fd = raw_fd(listener);
+        Step::Accept { fd, peer, answer: answer(&accepted, |(fd, _)| raw_fd(fd)) }
     });
     accepted
 }
@@ -78,7 +78,7 @@ pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)>
 /// connect(2).
 pub(super) fn connect(socket: &Socket, to: &SockAddr, how: Connecting) -> io::Result<()> {
     let connected = call_for(Call::on("connect", socket), |()| 0, || socket.connect(to));
-    explain(|| Step::Connect { fd: number(socket), to: place(to), how, answer: done(&connected) });
+    explain(|| Step::Connect { fd: raw_fd(socket), to: place(to), how, answer: done(&connected) });
     connected
 }
 
@@ -92,7 +92,7 @@ pub(super) fn connect_with_sender(socket: impl AsFd, sender: &SocketAddrAny) -> 
     explain(|| {
         let to = Place::from(&Address::from(Some(sender.clone())));
         let how = Connecting::Sender;
-        Step::Connect { fd: number(&socket), to, how, answer: done(&connected) }
+        Step::Connect { fd: raw_fd(&socket), to, how, answer: done(&connected) }
     });
     connected
 }
@@ -108,7 +108,7 @@ pub(super) fn pending_error(socket: impl AsFd) -> io::Result<()> {
         let this = Call::on("getsockopt", &socket).with("SO_ERROR").finding(errno);
         tell(Event::Called(this, Ok(0), Duration::ZERO));
     }
-    explain(|| Step::Pending { fd: number(&socket), errno });
+    explain(|| Step::Pending { fd: raw_fd(&socket), errno });
     Ok(pending?)
 }
 
@@ -117,7 +117,7 @@ pub(super) fn shutdown_write(socket: impl AsFd, what: Ended) -> io::Result<()> {
     let this = Call::on("shutdown", &socket).with("SHUT_WR");
     let down =
         call_for(this, |()| 0, || SockRef::from(&socket).shutdown(std::net::Shutdown::Write));
-    explain(|| Step::Shutdown { fd: number(&socket), what, answer: done(&down) });
+    explain(|| Step::Shutdown { fd: raw_fd(&socket), what, answer: done(&down) });
     down
 }
 
@@ -147,14 +147,14 @@ pub(super) fn tell_setting<'a>(
 ) {
     explain(|| {
         let Setting { level, name, value, len } = setting();
-        Step::Option { fd: number(&socket), level, name, value, len, answer: done(set) }
+        Step::Option { fd: raw_fd(&socket), level, name, value, len, answer: done(set) }
     });
 }
 
 /// `SO_REUSEADDR`, socket(7).
 pub(super) fn reuse_address(socket: &Socket, datagrams: bool) -> io::Result<()> {
     let set = socket.set_reuse_address(true);
-    let fd = number(socket);
+    let fd = raw_fd(socket);
     explain(|| Step::Reuse { fd, port: false, datagrams, answer: done(&set) });
     set
 }
@@ -162,7 +162,7 @@ pub(super) fn reuse_address(socket: &Socket, datagrams: bool) -> io::Result<()> 
 /// `SO_REUSEPORT`, socket(7).
 pub(super) fn reuse_port(socket: &Socket, datagrams: bool) -> io::Result<()> {
     let set = socket.set_reuse_port(true);
-    let fd = number(socket);
+    let fd = raw_fd(socket);
     explain(|| Step::Reuse { fd, port: true, datagrams, answer: done(&set) });
     set
 }

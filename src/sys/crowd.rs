@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, SocketAddrAny};
 use super::address::Address;
 use super::moves::{recvfrom, sendto};
 use super::polled::Polled;
-use crate::explain::{Place, Step, explain, number};
+use crate::explain::{Place, Step, explain, raw_fd};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
 use crate::trace::{Event, is_heard, tell};
 
@@ -100,7 +100,7 @@ impl Crowd {
         }
         explain(|| {
             let sender = Place::from(&Address::from(Some(address.clone())));
-            Step::NewPeer { fd: number(&self.polled), sender, len }
+            Step::NewPeer { fd: raw_fd(&self.polled), sender, len }
         });
         if self.peers.len() == MOST_PEERS {
             self.forget(self.silent_longest());

@@ -23,7 +23,7 @@ use super::calls::{self, Setting, tell_setting};
 use super::moves::recvfrom;
 use super::options::{OptionError, Options, Role};
 use super::polled::Polled;
-use crate::explain::{Connecting, Errand, Place, Step, explain, number};
+use crate::explain::{Connecting, Errand, Place, Step, explain, raw_fd};
 use crate::mistakes::{Mistake, made};
 
 /// What carries the bytes.
@@ -254,7 +254,7 @@ pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Standing> 
     {
         explain(|| {
             let (local, peer) = (Place::from(&local), Place::from(&peer));
-            Step::Connected { fd: number(socket), local, peer }
+            Step::Connected { fd: raw_fd(socket), local, peer }
         });
         if local == peer {
             return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
@@ -387,7 +387,7 @@ pub fn first_sender(socket: &Polled) -> io::Result<Option<SocketAddrAny>> {
                 let (len, sender) = received?;
                 explain(|| {
                     let sender = Place::from(&Address::from(sender.clone()));
-                    Step::Met { fd: number(socket), sender, len }
+                    Step::Met { fd: raw_fd(socket), sender, len }
                 });
                 return Ok(sender);
             }

@@ -10,7 +10,7 @@ use rustix::stdio::stdout;
 use rustix::termios::isatty;
 
 use crate::error::Error;
-use crate::explain::{Step, explain, number};
+use crate::explain::{Step, explain, raw_fd};
 
 /// Sends the descriptor with one byte over stdout, which has to be a UNIX socket: `SCM_RIGHTS`,
 /// unix(7). It is blocking again, as its new owner expects (`ProxyUseFdpass` of ssh).
@@ -32,6 +32,6 @@ fn send(connection: &OwnedFd) -> io::Result<()> {
     control.push(SendAncillaryMessage::ScmRights(&descriptors));
     let byte = [IoSlice::new(b"\0")];
     retry_on_intr(|| sendmsg(stdout(), &byte, &mut control, SendFlags::NOSIGNAL))?;
-    explain(|| Step::PassedOn { fd: number(connection) });
+    explain(|| Step::PassedOn { fd: raw_fd(connection) });
     Ok(())
 }

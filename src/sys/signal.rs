@@ -141,7 +141,7 @@ impl Signals {
 
     /// The descriptor that is polled, once it is open.
     #[must_use]
-    pub fn number(&self) -> Option<RawFd> {
+    pub fn polled_fd(&self) -> Option<RawFd> {
         self.queue.as_ref().map(|queue| queue.as_fd().as_raw_fd())
     }
 

@@ -15,7 +15,7 @@ use super::moves::{recv, recvfrom, send};
 use super::net::{Boundaries, Transport};
 use super::polled::Polled;
 use super::zerocopy::{self, Side};
-use crate::explain::{Ended, Place, Step, explain, number};
+use crate::explain::{Ended, Place, Step, explain, raw_fd};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, Wire};
 
@@ -192,7 +192,7 @@ impl Socket {
 
     /// The first bytes, the end, an error.
     fn explain_read(&mut self, attempt: &io::Result<Attempt>, into: &[u8]) {
-        let (fd, room) = (number(&self.polled), into.len());
+        let (fd, room) = (raw_fd(&self.polled), into.len());
         match attempt {
             Ok(Attempt::Moved(len)) if self.heard == Yet::No => {
                 self.heard = Yet::Yes;
@@ -218,7 +218,7 @@ impl Socket {
 
     /// The first bytes, an error.
     fn explain_write(&mut self, attempt: &io::Result<Attempt>, most: usize) {
-        let fd = number(&self.polled);
+        let fd = raw_fd(&self.polled);
         match attempt {
             Ok(Attempt::Moved(len)) if self.said == Yet::No => {
                 self.said = Yet::Yes;

@@ -24,15 +24,16 @@ use rustix::fs::{
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::RecvFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, getpgrp, getsid};
+use rustix::process::getsid;
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
-use rustix::termios::{isatty, tcgetpgrp, tcgetsid, tcgetwinsize};
+use rustix::termios::{isatty, tcgetsid};
 
 use super::calls;
 use super::moves::{read, read_now, recv, send, write, write_now};
 use super::polled::Polled;
+use super::stderr::columns;
 use super::zerocopy::{self, Side};
-use crate::explain::{Ended, Step, Taken, explain, number};
+use crate::explain::{Ended, Step, Taken, explain, raw_fd};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{
     Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, enlarge, ready_now,
@@ -433,77 +434,25 @@ impl Standard {
     }
 }
 
-/// Prints a line on stderr, in one write, so that lines of several processes do not mix. It is lost where
-/// nobody wants it: stderr is closed, or a pipe that is full because nobody reads it. Waiting for that
-/// one to come back would stop every session.
-pub fn say_line(line: &str) {
-    let _ = write_stderr(line.as_bytes());
-}
-
-/// Writes to stderr at once, or not at all.
-///
-/// # Errors
-/// There is no room, or nobody who reads it.
-pub fn write_stderr(line: &[u8]) -> io::Result<()> {
-    ready_now(stderr(), PollFlags::OUT)?;
-    rustix::io::write(stderr(), line)?;
-    Ok(())
-}
-
-/// How many characters a line of stderr's terminal takes, if it says so.
-#[must_use]
-pub fn stderr_columns() -> Option<usize> {
-    columns(stderr())
-}
-
-fn columns(terminal: impl AsFd) -> Option<usize> {
-    let size = tcgetwinsize(terminal).ok()?;
-    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
-}
-
-/// Somebody may be looking at stderr.
-#[must_use]
-pub fn stderr_is_terminal() -> bool {
-    isatty(stderr())
-}
-
-/// The process group that this process is in, which a terminal knows as a job of its shell.
-#[derive(Clone, Copy, Debug)]
-pub struct Group(Pid);
-
-impl Group {
-    /// Ours.
-    #[must_use]
-    pub fn own() -> Self {
-        Self(getpgrp())
-    }
-
-    /// stderr's terminal is for another group now: whoever types there types for that one. A terminal that
-    /// is not our controlling one has no groups.
-    #[must_use]
-    pub fn is_in_background(self) -> bool {
-        tcgetpgrp(stderr()).is_ok_and(|front| front != self.0)
-    }
-}
-
 /// The words about how one of the two is taken.
 fn taken(fd: BorrowedFd<'_>, kind: Kind, channel: &Channel, access: OFlags) -> Step<'static> {
+    let (own, taken) = match (kind, channel) {
+        (_, Channel::Polled(own, Manners::Own)) => {
+            (raw_fd(own), Taken::Opened { writing: access == OFlags::WRONLY })
+        }
+        (Kind::File | Kind::Other, Channel::Polled(shared, _)) => (raw_fd(shared), Taken::Ready),
+        (Kind::Terminal | Kind::Pipe | Kind::Socket, Channel::Polled(shared, _))
+        | (_, Channel::Socket(shared)) => (raw_fd(shared), Taken::PerCall),
+        (_, Channel::Ready(file)) => (raw_fd(file), Taken::Ready),
+        (_, Channel::Nowhere) => (-1, Taken::Ready),
+    };
     let kind = match kind {
         Kind::Terminal => "terminal",
         Kind::Pipe => "pipe",
         Kind::Socket => "socket",
         Kind::File | Kind::Other => "file or a device",
     };
-    let (own, taken) = match channel {
-        Channel::Polled(own, Manners::Own) => {
-            (number(own), Taken::Opened { writing: access == OFlags::WRONLY })
-        }
-        Channel::Polled(shared, _) if kind == "file or a device" => (number(shared), Taken::Ready),
-        Channel::Polled(shared, _) | Channel::Socket(shared) => (number(shared), Taken::PerCall),
-        Channel::Ready(file) => (number(file), Taken::Ready),
-        Channel::Nowhere => (-1, Taken::Ready),
-    };
-    Step::Standard { fd: number(fd), own, kind, taken }
+    Step::Standard { fd: raw_fd(fd), own, kind, taken }
 }
 
 /// The same pipe or terminal under a description of our own, whose flags are nobody else's.

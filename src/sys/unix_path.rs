@@ -51,6 +51,12 @@ pub struct BoundPath {
 }
 
 impl BoundPath {
+    /// Binding to this name makes a file, for which somebody has to take charge.
+    #[must_use]
+    pub fn is_made_by(name: &UnixName) -> bool {
+        name.path().is_some()
+    }
+
     /// Takes charge of the file that binding has just made; `None` for a name without a file.
     #[must_use]
     pub fn of(name: &UnixName) -> Option<Self> {

@@ -1,5 +1,5 @@
-//! What the user sees of the bytes that go through: a line that tells how far it is, what each session was
-//! when it has ended, and an answer to whoever asks by SIGUSR1.
+//! What the user sees of the bytes that go through: a line that tells how far it is, and what each session is
+//! when somebody asks, and was when it has ended.
 //!
 //! Owns: when something is told, and to whom. Must not know: how it is worded (`account`, `progress`), how
 //! bytes move. Counting is done anyway, by flows; there is nothing here for each byte or each turn.
@@ -16,19 +16,17 @@ pub(super) use account::Account;
 use account::Occasion;
 use progress::{Course, Reached};
 
-use super::dial::Dial;
 use super::hub::{Farewell, Hub};
 use super::job::{Metering, Progress as Wanted, Stats};
 use super::line::{GRACE, REDRAW};
 use super::local::Local;
 use super::notice::Console;
-use super::{Alarm, App, Loop, Origin, SEE};
-use crate::error::Error;
+use super::{Alarm, App, Loop, SEE};
 use crate::reactor::TimerId;
 use crate::session::End;
 use crate::sys::address::Address;
-use crate::sys::signal::{Signal, Signals};
-use crate::sys::stdio::{Group, stderr_is_terminal};
+use crate::sys::process_group::ProcessGroup;
+use crate::sys::stderr::stderr_is_terminal;
 
 /// See the module's own page.
 #[derive(Debug)]
@@ -59,7 +57,7 @@ struct Manner {
     /// stdout is a terminal.
     has_rival: bool,
     /// Who may draw.
-    group: Group,
+    group: ProcessGroup,
 }
 
 /// What stderr is.
@@ -78,7 +76,7 @@ impl Meter {
             return Self { stats: Stats::None, display: Display::None, past: Reached::default() };
         }
         let has_rival = local.output.is_terminal();
-        let group = Group::own();
+        let group = ProcessGroup::own();
         let on = |screen, grace| Display::Waiting(Manner { screen, grace, has_rival, group });
         let display = match wanted.progress {
             Wanted::Never => Display::None,
@@ -191,17 +189,9 @@ impl App<'_> {
         self.meter.follow(&mut self.reactor, &self.hub, self.console);
     }
 
-    /// It is time to tell how far it is. From the first line on there is one to be taken away, whatever ends
-    /// the program.
-    pub(super) fn redraw_progress(&mut self) -> Result<(), Error> {
+    /// It is time to tell how far it is.
+    pub(super) fn redraw_progress(&mut self) {
         self.meter.redraw(&mut self.reactor, &self.hub, self.console);
-        match &mut self.signals {
-            // Otherwise one that is to be ignored might end the program: rather leave the line.
-            Some(signals) if self.console.shows_progress() && signals.knows_ignored() => {
-                signals.hold_endings_back().map_err(Error::doing("cannot hold signals back"))
-            }
-            Some(_) | None => Ok(()),
-        }
     }
 
     /// A session has ended.
@@ -224,24 +214,8 @@ impl App<'_> {
         });
     }
 
-    /// Signals have arrived.
-    pub(super) fn heed_signals(&mut self) -> Result<(), Error> {
-        while let Some(signal) = self.signals.as_mut().and_then(Signals::arrived) {
-            match signal {
-                Signal::Ending(number) => {
-                    self.tell_all_of(number);
-                    return Err(Error::Signal(number));
-                }
-                Signal::Question => self.answer(),
-            }
-        }
-        Ok(())
-    }
-
-    /// A signal ends the program, and with it every session.
-    fn tell_all_of(&mut self, signal: i32) {
-        self.hub.tell_last_words();
-        self.tell_news();
+    /// A signal is about to end the program, and with it every session.
+    pub(super) fn tell_cut_off(&self, signal: i32) {
         if self.meter.wants_accounts() {
             let sessions = self.hub.standings(self.reactor.now());
             for live in sessions.filter(|live| !live.is_negotiating) {
@@ -250,32 +224,9 @@ impl App<'_> {
         }
     }
 
-    /// Says how far the program is, whatever it does.
-    fn answer(&mut self) {
-        if !SEE {
-            return;
-        }
-        let sessions = self.hub.len();
-        match &mut self.origin {
-            Origin::Scan(scanner) => scanner.answer(&mut self.reactor, self.console),
-            Origin::Ports(ports) if sessions == 0 => {
-                let words = ports.dial.as_ref().map(Dial::standing);
-                let words = words.unwrap_or_else(|| "waiting before the next port".to_owned());
-                self.console.complain(&words);
-            }
-            Origin::Listener { place, .. } => {
-                let served = self.record.sessions;
-                self.console.complain(&format!(
-                    "listening on {place}, {sessions} connected, {served} so far"
-                ));
-            }
-            Origin::Meeting { place, .. } => {
-                self.console.complain(&format!("bound on {place}, nothing received yet"));
-            }
-            Origin::Ports(_) | Origin::Nowhere => {}
-        }
-        let now = self.reactor.now();
-        for live in self.hub.standings(now).take(MOST_TOLD) {
+    /// Tells of each session what it is so far, or of as many as anybody would read.
+    pub(super) fn show_now(&self) {
+        for live in self.hub.standings(self.reactor.now()).take(MOST_TOLD) {
             if live.is_negotiating {
                 let words = format!("{}: the proxies have not let us through yet", live.peer);
                 self.console.complain(&words);
@@ -283,7 +234,7 @@ impl App<'_> {
                 self.tell(live.peer, &live.account, Occasion::Question);
             }
         }
-        if let Some(others) = sessions.checked_sub(MOST_TOLD).filter(|others| *others > 0) {
+        if let Some(others) = self.hub.len().checked_sub(MOST_TOLD).filter(|others| *others > 0) {
             self.console.complain(&format!("and {others} more sessions"));
         }
     }

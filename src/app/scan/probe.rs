@@ -14,7 +14,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use crate::explain::{self, explain, number};
+use crate::explain::{self, explain, raw_fd};
 use crate::nonblock::{Attempt, ByteSink, ByteSource};
 use crate::proto;
 use crate::reactor::Readiness;
@@ -285,7 +285,7 @@ impl Probe {
             }
         }
         if self.is_late(now) {
-            explain(|| explain::Step::GaveUp { fd: number(&socket) });
+            explain(|| explain::Step::GaveUp { fd: raw_fd(&socket) });
             return over(Some(link(socket)), Verdict::TimedOut);
         }
         (Stage::Connecting(socket), Some(self.wait(Readiness::WRITE, None)))
@@ -310,7 +310,7 @@ impl Probe {
     fn open(&mut self, mut link: Link, now: Instant, orders: &Orders) -> Next {
         self.opened = Some(now);
         if orders.banner.is_none() {
-            explain(|| explain::Step::ProbeClosed { fd: number(link.polled()) });
+            explain(|| explain::Step::ProbeClosed { fd: raw_fd(link.polled()) });
             return over(Some(link), Verdict::Open);
         }
         self.deadline = Some(now + orders.patience.unwrap_or(HEARING));
