@@ -85,6 +85,15 @@ pub fn answer<T>(answer: &std::io::Result<T>, value: impl FnOnce(&T) -> i32) -> 
     answer.as_ref().map(value).map_err(|error| error.raw_os_error().unwrap_or(0))
 }
 
+/// What two sockets may have in common, if both say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// The address, `SO_REUSEADDR`.
+    Address,
+    /// The port, `SO_REUSEPORT`.
+    Port,
+}
+
 /// A step of the program's life.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each field is what the call of its step is given or answers")]
@@ -106,7 +115,7 @@ pub enum Step<'a> {
     /// setsockopt(2).
     Option { fd: i32, level: i32, name: &'a str, value: String, len: usize, answer: Answer },
     /// `SO_REUSEADDR` or, of a port, `SO_REUSEPORT`.
-    Reuse { fd: i32, port: bool, datagrams: bool, answer: Answer },
+    Reuse { fd: i32, what: Reuse, datagrams: bool, answer: Answer },
     /// `SO_REUSEPORT` is left out.
     Exclusive,
     /// bind(2) of what waits for peers.

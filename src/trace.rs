@@ -125,8 +125,8 @@ pub enum Event<'a> {
     Entered {
         /// Which one.
         machine: &'a str,
-        /// The state it was in, if that is of any interest.
-        from: Option<&'a dyn Debug>,
+        /// The state it was in.
+        from: &'a dyn Debug,
         /// The state it is in.
         to: &'a dyn Debug,
     },
@@ -420,10 +420,7 @@ impl Display for Event<'_> {
             Self::Stepped { flow, step, outcome, held } => {
                 write!(f, "{flow}: {step:?} = {outcome:?}, holds {held}")
             }
-            Self::Entered { machine, from: Some(from), to } => {
-                write!(f, "{machine}: {from:?} => {to:?}")
-            }
-            Self::Entered { machine, from: None, to } => write!(f, "{machine}: {to:?}"),
+            Self::Entered { machine, from, to } => write!(f, "{machine}: {from:?} => {to:?}"),
             Self::Noted(what) => write!(f, "{what}"),
         }
     }

@@ -163,7 +163,7 @@ impl Acceptor {
     fn enter(&mut self, next: State) {
         let (from, to) = (self.state.kind(), next.kind());
         debug_assert!(from.leads_to(to), "listener: {from:?} => {to:?}");
-        tell(Event::Entered { machine: "listener", from: Some(&from), to: &to });
+        tell(Event::Entered { machine: "listener", from: &from, to: &to });
         self.state = next;
     }
 }

@@ -330,7 +330,7 @@ impl Dial {
 
     fn enter(&mut self, next: State) {
         debug_assert!(self.state.leads_to(next), "dial: {:?} => {next:?}", self.state);
-        tell(Event::Entered { machine: "dial", from: Some(&self.state), to: &next });
+        tell(Event::Entered { machine: "dial", from: &self.state, to: &next });
         self.state = next;
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::strace::{Errno, Returns, SockAddr};
-use super::{Step, Taken};
+use super::{Reuse, Step, Taken};
 use crate::error::escape;
 
 impl Step<'_> {
@@ -35,8 +35,11 @@ impl Step<'_> {
                 };
                 write!(f, "setsockopt({fd}, {level}, {name}, {value}, {len}){}", Returns(*answer))
             }
-            Self::Reuse { fd, port, answer, .. } => {
-                let name = if *port { "SO_REUSEPORT" } else { "SO_REUSEADDR" };
+            Self::Reuse { fd, what, answer, .. } => {
+                let name = match what {
+                    Reuse::Address => "SO_REUSEADDR",
+                    Reuse::Port => "SO_REUSEPORT",
+                };
                 write!(f, "setsockopt({fd}, SOL_SOCKET, {name}, [1], 4){}", Returns(*answer))
             }
             Self::BindToListen { fd, at, answer } | Self::BindFrom { fd, at, answer } => {

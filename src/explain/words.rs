@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::strace::{Answer, Make, Place};
-use super::{Connecting, Ended, Errand, IAC, Step, Taken, Verdict, Why};
+use super::{Connecting, Ended, Errand, IAC, Reuse, Step, Taken, Verdict, Why};
 use crate::error::escape;
 
 impl Step<'_> {
@@ -121,19 +121,19 @@ impl Step<'_> {
             Self::Option { answer: Err(_), .. } | Self::Reuse { answer: Err(_), .. } => {
                 f.write_str("The kernel will not have it.")
             }
-            Self::Reuse { port, datagrams, .. } => f.write_str(match (port, datagrams) {
-                (false, false) => {
+            Self::Reuse { what, datagrams, .. } => f.write_str(match (what, datagrams) {
+                (Reuse::Address, false) => {
                     "For bind: connections on this port that are over, but that TCP remembers for a \
                      minute (TIME_WAIT), are no obstacle."
                 }
-                (true, false) => {
+                (Reuse::Port, false) => {
                     "For bind: another socket of the same user may have the same port, if it said this \
                      too. So two listeners on one port both start; --exclusive leaves this out."
                 }
-                (false, true) => {
+                (Reuse::Address, true) => {
                     "For bind: another UDP socket may have the same port, if it said this too."
                 }
-                (true, true) => {
+                (Reuse::Port, true) => {
                     "The same for sockets of one user, to whom the kernel then deals the datagrams out. \
                      --exclusive leaves out both."
                 }

@@ -564,7 +564,7 @@ impl Flow {
 
     fn enter(&mut self, next: State) {
         debug_assert!(self.state.leads_to(next), "{}: {:?} => {next:?}", self.name, self.state);
-        tell(trace::Event::Entered { machine: self.name, from: Some(&self.state), to: &next });
+        tell(trace::Event::Entered { machine: self.name, from: &self.state, to: &next });
         self.state = next;
     }
 }

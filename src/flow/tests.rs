@@ -440,6 +440,12 @@ fn the_diagram_shows_the_edges() {
     crate::testing::assert_diagram("Flow", &State::ALL, State::leads_to);
 }
 
+#[test]
+fn the_diagram_shows_the_ways_across() {
+    use super::transfer::Kind;
+    crate::testing::assert_diagram("Transfer", &Kind::ALL, Kind::leads_to);
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (1usize..5000).prop_map(Step::UpTo),

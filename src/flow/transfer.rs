@@ -36,7 +36,43 @@ pub(super) enum Transfer {
     Emptying(Box<Pipe>),
 }
 
+/// A way without what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Watching,
+    Direct,
+    Through,
+    Emptying,
+    Buffered,
+}
+
+impl Kind {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 5] =
+        [Self::Watching, Self::Direct, Self::Through, Self::Emptying, Self::Buffered];
+
+    /// The legal edges.
+    pub(super) const fn leads_to(self, next: Self) -> bool {
+        match self {
+            Self::Watching => matches!(next, Self::Direct | Self::Through | Self::Buffered),
+            Self::Through => matches!(next, Self::Watching | Self::Emptying | Self::Buffered),
+            Self::Direct | Self::Emptying => matches!(next, Self::Buffered),
+            Self::Buffered => false,
+        }
+    }
+}
+
 impl Transfer {
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Buffered => Kind::Buffered,
+            Self::Watching => Kind::Watching,
+            Self::Direct => Kind::Direct,
+            Self::Through(_) => Kind::Through,
+            Self::Emptying(_) => Kind::Emptying,
+        }
+    }
+
     /// Bytes held by a pipe of ours.
     pub(super) fn held(&self) -> usize {
         match self {
@@ -48,7 +84,10 @@ impl Transfer {
     /// Forgets what a pipe of ours holds, and the pipe; says how many bytes that were.
     pub(super) fn discard(&mut self) -> usize {
         let held = self.held();
-        *self = Self::Buffered;
+        match self {
+            Self::Through(_) | Self::Emptying(_) => self.enter(self.kind(), Self::Buffered),
+            Self::Buffered | Self::Watching | Self::Direct => {}
+        }
         held
     }
 
@@ -63,14 +102,14 @@ impl Transfer {
                 Self::Buffered
             }
         };
-        self.enter(chosen);
+        self.enter(self.kind(), chosen);
     }
 
     /// The source has nothing now and had little before: small pieces are better read and written, and the
     /// descriptors of the pipe are given back.
     pub(super) fn source_is_quiet(&mut self) {
         match self {
-            Self::Through(pipe) if pipe.held() == 0 => self.enter(Self::Watching),
+            Self::Through(pipe) if pipe.held() == 0 => self.enter(Kind::Through, Self::Watching),
             Self::Through(_)
             | Self::Buffered
             | Self::Watching
@@ -139,13 +178,14 @@ impl Transfer {
         let Self::Emptying(pipe) = self else { return Ok(0) };
         let n = pipe.read(into)?;
         if pipe.held() == 0 {
-            self.enter(Self::Buffered);
+            self.enter(Kind::Emptying, Self::Buffered);
         }
         Ok(n)
     }
 
     /// The kernel will not move bytes between these ends, or not any more. None is lost by that.
     fn refuse(&mut self) -> Event {
+        let from = self.kind();
         let next = match std::mem::replace(self, Self::Buffered) {
             Self::Through(pipe) if pipe.held() > 0 => Self::Emptying(pipe),
             Self::Through(_)
@@ -154,26 +194,15 @@ impl Transfer {
             | Self::Watching
             | Self::Buffered => Self::Buffered,
         };
-        self.enter(next);
+        self.enter(from, next);
         Event::Rearranged
     }
 
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Buffered => "Buffered",
-            Self::Watching => "Watching",
-            Self::Direct => "Direct",
-            Self::Through(_) => "Through",
-            Self::Emptying(_) => "Emptying",
-        }
-    }
-
-    fn enter(&mut self, next: Self) {
-        tell(trace::Event::Entered {
-            machine: "transfer",
-            from: None,
-            to: &format_args!("{}", next.name()),
-        });
+    /// Changes the way. Said from where, for what it held may have been taken out to go on with.
+    fn enter(&mut self, from: Kind, next: Self) {
+        let to = next.kind();
+        debug_assert!(from.leads_to(to), "transfer: {from:?} => {to:?}");
+        tell(trace::Event::Entered { machine: "transfer", from: &from, to: &to });
         *self = next;
     }
 }

@@ -26,16 +26,24 @@ pub(super) enum Challenge {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DigestChallenge {
     hash: Hash,
-    /// `-sess`.
-    session: bool,
+    proof: Proof,
     /// As it is to be repeated; without it the hash is MD5, and it is not repeated.
     algorithm: Option<&'static str>,
     realm: Vec<u8>,
     nonce: Vec<u8>,
     opaque: Option<Vec<u8>>,
-    /// `auth` is among those that are offered; otherwise none is.
-    qop: bool,
-    stale: bool,
+    is_stale: bool,
+}
+
+/// What is hashed besides the password, by what the proxy offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// No `qop`: what there was before RFC 2617.
+    Old,
+    /// `qop=auth`.
+    Auth,
+    /// The same, with an algorithm `-sess`.
+    AuthOfSession,
 }
 
 /// The weaker first.
@@ -64,7 +72,7 @@ impl Challenge {
 
     /// The last answer was good, and too late.
     pub(super) fn is_stale(&self) -> bool {
-        matches!(self, Self::Digest(digest) if digest.stale)
+        matches!(self, Self::Digest(digest) if digest.is_stale)
     }
 
     /// Appends the value of `Proxy-Authorization`. `count` is how often this challenge has been answered,
@@ -121,22 +129,24 @@ impl DigestChallenge {
                 .map(|&(name, hash, session)| (hash, session, Some(name)))?,
         };
         let offered = offer.parameter("qop");
-        let qop = offered.is_some_and(|list| {
+        let offers_auth = |list: &[u8]| {
             list.split(|&byte| byte == b',')
                 .any(|qop| qop.trim_ascii().eq_ignore_ascii_case(b"auth"))
-        });
-        if !qop && (offered.is_some() || session) {
-            return None;
-        }
+        };
+        let proof = match (offered.map(offers_auth), session) {
+            (Some(true), true) => Proof::AuthOfSession,
+            (Some(true), false) => Proof::Auth,
+            (None, false) => Proof::Old,
+            (Some(false), _) | (None, true) => return None,
+        };
         Some(Self {
             hash,
-            session,
+            proof,
             algorithm,
             realm: offer.parameter("realm")?.to_vec(),
             nonce: offer.parameter("nonce")?.to_vec(),
             opaque: offer.parameter("opaque").map(<[u8]>::to_vec),
-            qop,
-            stale: offer.parameter("stale").is_some_and(|is| is.eq_ignore_ascii_case(b"true")),
+            is_stale: offer.parameter("stale").is_some_and(|is| is.eq_ignore_ascii_case(b"true")),
         })
     }
 
@@ -152,15 +162,15 @@ impl DigestChallenge {
         let (hash, nonce, uri) = (self.hash, &self.nonce[..], request.uri.as_bytes());
         let count = format!("{count:08x}");
         let mut a1 = hash.of(&[credentials.user(), &self.realm, credentials.password()]);
-        if self.session {
+        if self.proof == Proof::AuthOfSession {
             a1 = hash.of(&[&a1.0, nonce, client_nonce.as_bytes()]);
         }
         let a2 = hash.of(&[request.method.as_bytes(), uri]);
-        let response = if self.qop {
+        let response = if self.proof == Proof::Old {
+            hash.of(&[&a1.0, nonce, &a2.0])
+        } else {
             let (count, client_nonce) = (count.as_bytes(), client_nonce.as_bytes());
             hash.of(&[&a1.0, nonce, count, client_nonce, b"auth", &a2.0])
-        } else {
-            hash.of(&[&a1.0, nonce, &a2.0])
         };
 
         output.extend(b"Digest ");
@@ -172,7 +182,7 @@ impl DigestChallenge {
         if let Some(algorithm) = self.algorithm {
             output.extend(format!(", algorithm={algorithm}").as_bytes());
         }
-        if self.qop {
+        if self.proof != Proof::Old {
             output.extend(format!(", qop=auth, nc={count}, cnonce=\"{client_nonce}\"").as_bytes());
         }
         output.extend(b", ");

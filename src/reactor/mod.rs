@@ -80,8 +80,16 @@ pub struct Reactor<S, T> {
     due: VecDeque<(TimerId, T)>,
     now: Instant,
     turns: u64,
-    /// A wait has been told of, and no turn since.
-    waits_since: Option<Instant>,
+    told: Told,
+}
+
+/// What the trace has heard of last. Without a listener it stays `Turn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// The turn that is under way; its events and wakes are told too.
+    Turn,
+    /// A wait. Turns that bring no news have been passed over since, and belong to it.
+    Wait { since: Instant },
 }
 
 #[derive(Debug)]
@@ -113,7 +121,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             due: VecDeque::new(),
             now: clock(),
             turns: 0,
-            waits_since: None,
+            told: Told::Turn,
         })
     }
 
@@ -251,9 +259,9 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             "the last batch was not handed out"
         );
         let timeout = self.timeout();
-        if self.waits_since.is_none() {
+        if self.told == Told::Turn && is_heard() {
             tell(Event::Waiting { timeout, queued: self.queue.len() });
-            self.waits_since = is_heard().then(clock);
+            self.told = Told::Wait { since: clock() };
         }
         if timeout != Some(Duration::ZERO)
             && let Some(fd) = fd_of(&self.poll)
@@ -278,10 +286,10 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
         while let Some(due) = self.timers.pop_due(self.now) {
             self.due.push_back(due);
         }
-        if let Some(since) = self.waits_since
+        if let Told::Wait { since } = self.told
             && self.brings_news()
         {
-            self.waits_since = None;
+            self.told = Told::Turn;
             let waited = self.now.saturating_duration_since(since);
             let (events, timers) = (self.events.iter().count(), self.due.len());
             tell(Event::Woken { turn: self.turns, waited, events, timers });
@@ -295,7 +303,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             let said = Readiness::from(event);
             source.readiness = source.readiness | said;
             let Registration { tag, fd, readiness, .. } = source;
-            if self.waits_since.is_none() {
+            if self.told == Told::Turn {
                 tell(Event::Ready { source: tag, fd: *fd, said: &said, known: readiness });
             }
             if !source.queued {
@@ -313,7 +321,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             // A source closed since it was queued has left no slot behind.
             if let Some(source) = self.sources.get_mut(id) {
                 source.queued = false;
-                if self.waits_since.is_none() {
+                if self.told == Told::Turn {
                     tell(Event::Wake(&source.tag));
                 }
                 return Some(Wake::Io(source.tag));

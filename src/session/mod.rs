@@ -240,11 +240,11 @@ impl<W: Wire> Session<W> {
 
     fn linger(&mut self, turn: Turn, mut tap: Option<&mut dyn Tap>, report: &mut Report) {
         let Phase::Lingering { until, outcome } = &mut self.phase else { return };
-        let mut patience = turn.now < *until;
+        let mut is_over = turn.now >= *until;
         report.deadline = Some(*until);
         let mut scrap = [0; SCRAP];
         let mut left = turn.budget;
-        while patience && turn.gates.net.intersects(Readiness::READ) {
+        while !is_over && turn.gates.net.intersects(Readiness::READ) {
             let read =
                 while_seen(&mut self.wire, tap.as_deref_mut(), |wire| wire.try_read(&mut scrap));
             match read {
@@ -258,10 +258,10 @@ impl<W: Wire> Session<W> {
                     break;
                 }
                 // A reset after the peer got everything is its way to say that it has no more to say.
-                Ok(Attempt::Ended) | Err(_) => patience = false,
+                Ok(Attempt::Ended) | Err(_) => is_over = true,
             }
         }
-        if !patience {
+        if is_over {
             let end = std::mem::replace(&mut outcome.end, End::Complete);
             report.ended = Some(Outcome { end, ..**outcome });
             self.phase.enter(Phase::Closed);

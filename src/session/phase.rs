@@ -81,7 +81,7 @@ impl Phase {
     pub(super) fn enter(&mut self, next: Self) {
         let (from, to) = (self.kind(), next.kind());
         debug_assert!(from.leads_to(to), "session: {from:?} => {to:?}");
-        tell(trace::Event::Entered { machine: "session", from: Some(&from), to: &to });
+        tell(trace::Event::Entered { machine: "session", from: &from, to: &to });
         *self = next;
     }
 }

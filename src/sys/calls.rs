@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::address::Address;
 use crate::explain::{
-    Answer, Connecting, Ended, Errand, Make, Place, Step, answer, explain, raw_fd,
+    Answer, Connecting, Ended, Errand, Make, Place, Reuse, Step, answer, explain, raw_fd,
 };
 use crate::trace::{Call, Event, call_for, is_heard, tell};
 
@@ -155,7 +155,7 @@ pub(super) fn tell_setting<'a>(
 pub(super) fn reuse_address(socket: &Socket, datagrams: bool) -> io::Result<()> {
     let set = socket.set_reuse_address(true);
     let fd = raw_fd(socket);
-    explain(|| Step::Reuse { fd, port: false, datagrams, answer: done(&set) });
+    explain(|| Step::Reuse { fd, what: Reuse::Address, datagrams, answer: done(&set) });
     set
 }
 
@@ -163,7 +163,7 @@ pub(super) fn reuse_address(socket: &Socket, datagrams: bool) -> io::Result<()> 
 pub(super) fn reuse_port(socket: &Socket, datagrams: bool) -> io::Result<()> {
     let set = socket.set_reuse_port(true);
     let fd = raw_fd(socket);
-    explain(|| Step::Reuse { fd, port: true, datagrams, answer: done(&set) });
+    explain(|| Step::Reuse { fd, what: Reuse::Port, datagrams, answer: done(&set) });
     set
 }
 

@@ -21,7 +21,7 @@ use crate::sys::net::{DialError, is_scarcity};
 
 impl Scan {
     pub(super) fn may_begin(&mut self, reactor: &mut Loop) -> bool {
-        if !matches!(self.course, Course::On) || self.targets.is_empty() || self.voice.is_full() {
+        if !self.course.goes_on() || self.targets.is_empty() || self.voice.is_full() {
             return false;
         }
         match self.window.admits(self.probes.len(), reactor.now()) {
@@ -69,7 +69,7 @@ impl Scan {
             let anew = || route::hops(route, to, port, self.lookup);
             let hops = match hops.take().map_or_else(anew, Ok) {
                 Ok(hops) => hops,
-                Err(error) => return self.course = Course::Failed(error),
+                Err(error) => return self.course.break_off(Course::Failed(error)),
             };
             let began = reactor.clock();
             let deadline =
@@ -88,10 +88,12 @@ impl Scan {
                 }
                 Err(DialError::Busy) => (Probe::queueing(began, deadline), Readiness::NONE),
                 Err(DialError::Bind(error)) => {
-                    return self.course = Course::Failed(Error::doing("bind failed")(error));
+                    let failed = Error::doing("bind failed")(error);
+                    return self.course.break_off(Course::Failed(failed));
                 }
                 Err(DialError::Option(error)) => {
-                    return self.course = Course::Failed(Error::message(error.to_string()));
+                    let failed = Error::message(error.to_string());
+                    return self.course.break_off(Course::Failed(failed));
                 }
                 Ok(Knock::Refused(error)) | Err(DialError::Connect(error)) => {
                     let verdict = Verdict::failed(&error);

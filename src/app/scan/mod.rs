@@ -16,6 +16,7 @@
 //! `vigil` for `--wait-until-open`.
 
 mod asking;
+mod course;
 mod ledger;
 mod probe;
 mod probes;
@@ -44,6 +45,7 @@ use crate::sys::knock::{Haste, Knocker};
 use crate::sys::resolve::Lookup;
 use crate::sys::sandbox::{Asked, Promise};
 use asking::Attempt;
+use course::Course;
 use ledger::Ledger;
 use probe::Orders;
 use probes::Probes;
@@ -134,19 +136,6 @@ pub(super) struct Scan {
     pause: Option<TimerId>,
     began: Instant,
     course: Course,
-}
-
-/// Whether a scan goes on.
-#[derive(Debug)]
-enum Course {
-    /// Probes begin.
-    On,
-    /// All has been told that will be, up to what the readers have not taken yet.
-    Told,
-    /// No probe begins any more, for this reason.
-    Failed(Error),
-    /// Nobody reads what is told.
-    Unheard,
 }
 
 impl Scan {
@@ -301,7 +290,7 @@ impl Scan {
         };
         match (found, &mut self.watch) {
             (Ok(targets), _) => self.targets = targets,
-            (Err(error), None) => self.course = Course::Failed(error),
+            (Err(error), None) => self.course.break_off(Course::Failed(error)),
             (Err(error), Some(watch)) => {
                 let at = reactor.now() + watch.every;
                 reactor.set_timer(at, AppAlarm::Scan(Alarm::Resolve));
@@ -331,8 +320,7 @@ impl Scan {
         if let Err(unheard) = self.voice.flush(reactor) {
             self.give_up(reactor, unheard);
         }
-        let goes_on = matches!(self.course, Course::On);
-        if goes_on && self.voice.is_unread() && self.is_decided() {
+        if self.course.goes_on() && self.voice.is_unread() && self.is_decided() {
             self.give_up(reactor, Unheard::ReaderGone);
         }
         // Readers that took all of it at once make no event.

@@ -240,7 +240,7 @@ impl Probe {
         let to = next.kind();
         debug_assert!(from == to || from.leads_to(to), "probe: {from:?} => {to:?}");
         if from != to {
-            tell(Event::Entered { machine: "probe", from: Some(&from), to: &to });
+            tell(Event::Entered { machine: "probe", from: &from, to: &to });
         }
         self.stage = next;
     }

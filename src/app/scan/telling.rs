@@ -91,17 +91,19 @@ impl Scan {
             let payload = self.reporter.payload(&answer, port, targets);
             self.say(reactor, &lines, &payload);
         }
-        if self.ledger.taken() == self.ports.len() && matches!(self.course, Course::On) {
+        if self.ledger.taken() == self.ports.len() && self.course.goes_on() {
             let took = reactor.clock().saturating_duration_since(self.began);
             let summary = self.reporter.summary(&self.tally, took, console);
             self.voice.erase_progress();
-            self.course = Course::Told;
+            self.course.told();
             self.say(reactor, &summary, "");
         }
     }
 
     pub(super) fn redraw(&mut self, reactor: &mut Loop) {
-        let Course::On = self.course else { return };
+        if !self.course.goes_on() {
+            return;
+        }
         if self.voice.draw(reactor.now(), self.standing()) {
             reactor.set_timer(reactor.now() + REDRAW, AppAlarm::Scan(Alarm::Redraw));
         }
@@ -137,9 +139,9 @@ impl Scan {
     pub(super) fn give_up(&mut self, reactor: &mut Loop, unheard: Unheard) {
         self.probes.take_all(reactor);
         self.voice.fall_silent(reactor);
-        self.course = match unheard {
+        self.course.break_off(match unheard {
             Unheard::ReaderGone => Course::Unheard,
             Unheard::Broken(error) => Course::Failed(Error::doing("stdout")(error)),
-        };
+        });
     }
 }
