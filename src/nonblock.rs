@@ -6,6 +6,7 @@
 //! Must not know: reactor, sockets, sessions.
 //! Read next: `flow`, which is built from nothing but these.
 
+mod outbox;
 mod pipe;
 
 use std::io;
@@ -16,6 +17,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::mistakes::{Mistake, made};
+pub use outbox::Outbox;
 pub use pipe::{PIPE, Pipe, PipeEnd, Spliced, Splicing, enlarge};
 
 /// What one nonblocking call did.

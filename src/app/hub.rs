@@ -5,9 +5,10 @@
 //!
 //! One session reads stdin itself. Several read it through a [`Broadcast`], each at its own pace; the
 //! slowest holds stdin back, but whoever takes nothing at all while another waits for more is dropped
-//! after a while (`feeding`).
+//! after a while (`feeding`). `tapping` has what the taps see of them.
 
 mod feeding;
+mod tapping;
 
 use std::collections::VecDeque;
 use std::io;
@@ -232,74 +233,7 @@ impl Hub {
     ) {
         reactor.retag(net, Owner::Session(self.sessions.next_key()));
         let session = Session::through(link, hops, deadline, self.policy.clone());
-        self.enter_at(reactor, session, net, peer, 0, None);
-    }
-
-    /// Has the sessions to come looked at.
-    pub(super) fn set_taps(&mut self, taps: Option<Box<Taps>>) {
-        self.taps = taps;
-    }
-
-    /// What the taps have to say: a digest, a dump that has ended. Each is handed out once.
-    pub(super) fn next_news(&mut self) -> Option<String> {
-        self.taps()?.next_news()
-    }
-
-    /// A dump takes more.
-    pub(super) fn write_dumps(&mut self, reactor: &mut Loop) {
-        self.with_taps(reactor, Taps::flush);
-    }
-
-    /// Nothing waits for the reader of a dump, and there will be no more.
-    pub(super) fn dumps_are_written(&mut self, reactor: &mut Loop) -> bool {
-        self.taps().is_none_or(|taps| taps.are_written(reactor))
-    }
-
-    /// Readers of dumps have been waited for long enough.
-    pub(super) fn give_dumps_up(&mut self, reactor: &mut Loop) {
-        self.with_taps(reactor, Taps::patience_is_over);
-    }
-
-    /// What is done here may end the wait for a slow reader: then all sessions look at what there is.
-    fn with_taps(&mut self, reactor: &mut Loop, act: fn(&mut Taps, &mut Loop)) {
-        let Some(taps) = self.taps() else { return };
-        let held_back = taps.hold_back();
-        act(taps, reactor);
-        if held_back && !taps.hold_back() {
-            tell(Event::Noted(&"dumps have been taken: sessions go on"));
-            for (_, live) in self.sessions.iter() {
-                reactor.requeue(live.net);
-            }
-        }
-    }
-
-    /// A dump's reader is slow: sessions have to wait. Without taps, a branch.
-    fn is_held_back(&self) -> bool {
-        SEE && self.taps.as_ref().is_some_and(|taps| taps.hold_back())
-    }
-
-    /// The end of a session is to be told, also if it is a signal's doing.
-    pub(super) fn has_last_words(&self) -> bool {
-        SEE && self.taps.as_ref().is_some_and(|taps| taps.have_last_words())
-    }
-
-    /// Makes news of the sessions that a signal is about to end.
-    pub(super) fn tell_last_words(&mut self) {
-        if !SEE {
-            return;
-        }
-        let Some(taps) = &mut self.taps else { return };
-        let keys: Vec<Key> = self.sessions.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            if let Some(watch) = self.sessions.get_mut(key).and_then(|live| live.watch.take()) {
-                taps.cut_off(*watch);
-            }
-        }
-    }
-
-    /// A build without the feature knows at once that there are none.
-    fn taps(&mut self) -> Option<&mut Taps> {
-        if SEE { self.taps.as_deref_mut() } else { None }
+        self.enter(reactor, self.newcomer(session, net, peer, reactor.now()));
     }
 
     /// A session's proxies have let it through; said once.
@@ -330,32 +264,28 @@ impl Hub {
         };
         let watch = self.taps().map(|taps| taps.begin(&mut link, &peer, now));
         let session = Session::new(link, self.policy.clone(), now);
-        self.enter_at(reactor, session, net, peer, position, watch);
+        let newcomer = self.newcomer(session, net, peer, now);
+        self.enter(reactor, Live { position, watch, ..newcomer });
     }
 
-    fn enter_at(
-        &mut self,
-        reactor: &mut Loop,
-        session: Session<Link>,
-        net: SourceId,
-        peer: Address,
-        position: u64,
-        watch: Option<Box<Watch>>,
-    ) {
-        let now = reactor.now();
-        self.sessions.insert(Live {
+    fn newcomer(&self, session: Session<Link>, net: SourceId, peer: Address, now: Instant) -> Live {
+        Live {
             session,
             peer,
             net,
             began: self.age(now),
             timer: None,
             waits_for_output: false,
-            position,
+            position: 0,
             sent: 0,
             sent_at: self.age(now),
-            watch,
-        });
-        reactor.requeue(net);
+            watch: None,
+        }
+    }
+
+    fn enter(&mut self, reactor: &mut Loop, newcomer: Live) {
+        reactor.requeue(newcomer.net);
+        self.sessions.insert(newcomer);
     }
 
     /// Ends all sessions at once, for the same reason.

@@ -8,7 +8,7 @@ use std::io;
 use mio::Interest;
 
 use super::{Loop, Owner};
-use crate::nonblock::{Attempt, ByteSink};
+use crate::nonblock::{Attempt, ByteSink, Outbox};
 use crate::reactor::{Readiness, SourceId};
 use crate::sys::stdio::Output;
 
@@ -17,7 +17,7 @@ use crate::sys::stdio::Output;
 pub(super) struct Outlet {
     output: Output,
     id: SourceId,
-    waiting: Vec<u8>,
+    outbox: Outbox,
 }
 
 impl Outlet {
@@ -28,7 +28,7 @@ impl Outlet {
     pub(super) fn open(reactor: &mut Loop, mut output: Output, owner: Owner) -> io::Result<Self> {
         let id = super::local::register(reactor, output.standard(), Interest::WRITABLE, owner)?;
         reactor.presume(id, Readiness::WRITABLE);
-        Ok(Self { output, id, waiting: Vec::new() })
+        Ok(Self { output, id, outbox: Outbox::default() })
     }
 
     /// Somebody may be looking.
@@ -43,22 +43,22 @@ impl Outlet {
 
     /// Appends text, full or not.
     pub(super) fn push(&mut self, text: &[u8]) {
-        self.waiting.extend_from_slice(text);
+        self.outbox.back().extend_from_slice(text);
     }
 
     /// Its reader is slow: no more is to be made for it now.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= FULL
+        self.outbox.len() >= FULL
     }
 
     /// Bytes that wait.
     pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+        self.outbox.len()
     }
 
     /// Where a format writes to: the end of what waits.
     pub(super) fn end(&mut self) -> &mut Vec<u8> {
-        &mut self.waiting
+        self.outbox.back()
     }
 
     /// Takes it out of the loop; what waits is lost.
@@ -69,7 +69,7 @@ impl Outlet {
 
     /// Nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.outbox.is_empty()
     }
 
     /// Writes what its reader takes now.
@@ -79,29 +79,24 @@ impl Outlet {
     pub(super) fn flush(&mut self, reactor: &mut Loop) -> io::Result<()> {
         let ready = reactor.readiness(self.id);
         if self.output.has_reader() && ready.intersects(Readiness::READER_GONE) {
-            self.waiting.clear();
+            self.outbox.clear();
             // As the call would have said it, which has a reason in words.
             return Err(io::Error::from_raw_os_error(libc::EPIPE));
         }
-        let mut written = 0;
-        let mut result = Ok(());
-        while written < self.waiting.len()
-            && reactor.readiness(self.id).intersects(Readiness::WRITE)
-        {
-            match self.output.try_write(&self.waiting[written..]) {
-                Ok(Attempt::Moved(n)) => written += n,
+        while !self.outbox.is_empty() && reactor.readiness(self.id).intersects(Readiness::WRITE) {
+            match self.output.try_write(self.outbox.waiting()) {
+                Ok(Attempt::Moved(n)) => self.outbox.took(n),
                 Ok(Attempt::Blocked | Attempt::Ended) => {
                     reactor.clear(self.id, Readiness::WRITABLE);
                     break;
                 }
                 Err(error) => {
-                    written = self.waiting.len();
-                    result = Err(error);
+                    self.outbox.clear();
+                    return Err(error);
                 }
             }
         }
-        self.waiting.drain(..written);
-        result
+        Ok(())
     }
 }
 

@@ -10,12 +10,10 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
-use zeroize::Zeroize;
-
 use super::{Report, Turn};
 use crate::error::reason;
 use crate::explain::explain;
-use crate::nonblock::{Attempt, Wire};
+use crate::nonblock::{Attempt, Outbox, Wire};
 use crate::proto::{Handshake, ProtocolError, Status};
 use crate::reactor::Readiness;
 use crate::trace::{Event, tell};
@@ -31,7 +29,7 @@ pub(super) struct Negotiation {
     current: usize,
     greeting: Greeting,
     /// For the wire.
-    output: Vec<u8>,
+    output: Outbox,
     deadline: Option<Instant>,
 }
 
@@ -78,7 +76,7 @@ impl fmt::Display for Denial {
 
 impl Negotiation {
     pub(super) fn new(hops: Hops, deadline: Option<Instant>) -> Self {
-        Self { hops, current: 0, greeting: Greeting::Owed, output: Vec::new(), deadline }
+        Self { hops, current: 0, greeting: Greeting::Owed, output: Outbox::default(), deadline }
     }
 
     /// Says and hears what can be said and heard now.
@@ -117,12 +115,13 @@ impl Negotiation {
             && let Some(hop) = hop
         {
             self.greeting = Greeting::Said;
-            hop.step(&[], &mut self.output).map_err(Denial::Protocol)?;
+            hop.step(&[], self.output.back()).map_err(Denial::Protocol)?;
         }
         // Also behind the last hop: a proxy may have answered what it has not heard yet.
         if !self.output.is_empty() && net.intersects(Readiness::WRITE) {
-            match wire.try_write(&self.output).map_err(Denial::Wire)? {
-                Attempt::Moved(n) => forget_front(&mut self.output, n),
+            match wire.try_write(self.output.waiting()).map_err(Denial::Wire)? {
+                // It may have been a password.
+                Attempt::Moved(n) => self.output.took_secret(n),
                 Attempt::Blocked | Attempt::Ended => {
                     report.net = report.net | Readiness::WRITABLE | Readiness::WRITE_CLOSED;
                     *net = net.without(Readiness::WRITE);
@@ -147,7 +146,7 @@ impl Negotiation {
                 return Ok(None);
             }
         };
-        let progress = match hop.step(seen, &mut self.output) {
+        let progress = match hop.step(seen, self.output.back()) {
             Ok(progress) => progress,
             Err(error) => {
                 // Closing with something unread would answer the proxy's no with a reset.
@@ -173,14 +172,6 @@ impl Negotiation {
             }
         }
     }
-}
-
-/// Takes away what has been sent, which may have been a password.
-fn forget_front(output: &mut Vec<u8>, sent: usize) {
-    let left = output.len().saturating_sub(sent);
-    output.copy_within(sent.., 0);
-    output[left..].zeroize();
-    output.truncate(left);
 }
 
 /// Takes bytes off the wire that have been seen to be there.

@@ -15,7 +15,7 @@ use super::{Report, Turn};
 use crate::explain::{Step, explain};
 use crate::flow::{Allowance, Ends, Failure, Flow, Pace, Progress, Queue, Rate, State};
 use crate::mistakes::{Mistake, made};
-use crate::nonblock::{Attempt, ByteSink, ByteSource, Wire};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, Outbox, Wire};
 use crate::proto::{Crlf, Layer, Sanitize, Stack, Telnet};
 use crate::reactor::Readiness;
 
@@ -40,7 +40,7 @@ pub(super) struct Relay {
 struct Filtering {
     layers: Stack,
     /// What the layers have answered and the wire has not taken; goes before anything else.
-    replies: Vec<u8>,
+    replies: Outbox,
 }
 
 impl Relay {
@@ -67,7 +67,7 @@ impl Relay {
                 telnet: policy.filters.telnet.then(Telnet::default),
                 sanitize: policy.filters.sanitize.then(Sanitize::default),
             };
-            Box::new(Filtering { layers, replies: Vec::new() })
+            Box::new(Filtering { layers, replies: Outbox::default() })
         });
         Self {
             policy,
@@ -188,7 +188,7 @@ impl Relay {
             if input.is_empty() {
                 return (0, layers.inbound_ended(output));
             }
-            let passed = layers.inbound(input, output, replies);
+            let passed = layers.inbound(input, output, replies.back());
             (passed.taken, passed.given)
         };
         self.inbound.pump(wire, local_out, Some(&mut filter), allowance)
@@ -228,8 +228,8 @@ impl Relay {
     fn send_replies(&mut self, wire: &mut impl Wire) -> bool {
         let Some(Filtering { replies, .. }) = self.filtering.as_deref_mut() else { return false };
         while !replies.is_empty() {
-            match wire.try_write(replies) {
-                Ok(Attempt::Moved(n)) => drop(replies.drain(..n)),
+            match wire.try_write(replies.waiting()) {
+                Ok(Attempt::Moved(n)) => replies.took(n),
                 Ok(Attempt::Blocked | Attempt::Ended) => return true,
                 // Nobody waits for the answers any more; reading will tell why.
                 Err(_) => replies.clear(),
