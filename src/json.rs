@@ -31,8 +31,10 @@ impl<'a> Object<'a> {
     pub(crate) fn number(mut self, name: &str, value: Option<u64>) -> Self {
         self.name(name);
         match value {
-            // Writing to a String does not fail.
-            Some(value) => drop(write!(self.out, "{value}")),
+            Some(value) => {
+                // Writing to a String does not fail.
+                let _ = write!(self.out, "{value}");
+            }
             None => self.out.push_str("null"),
         }
         self
@@ -67,7 +69,10 @@ pub(crate) fn string(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if is_obeyed(c) => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            c if is_obeyed(c) => {
+                // Writing to a String does not fail.
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
             c => out.push(c),
         }
     }

@@ -21,7 +21,10 @@ pub(super) fn keep_equals_signs(words: &mut [OsString]) {
             return;
         }
         match value_of(word.as_bytes()) {
-            Value::IsNextWord => drop(words.next()),
+            Value::IsNextWord => {
+                // A value that is missing is missed by whoever reads the words.
+                let _ = words.next();
+            }
             Value::At(at) if word.as_bytes()[at] == b'=' => {
                 let mut bytes = std::mem::take(word).into_vec();
                 bytes.insert(at, b'=');

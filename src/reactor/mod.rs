@@ -186,7 +186,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
         let Some(gone) = self.sources.remove(id) else { return };
         if let Some(source) = source {
             // It fails only if the poller has dropped the descriptor by itself, which is what we want.
-            drop(self.poll.registry().deregister(source));
+            let _ = self.poll.registry().deregister(source);
         }
         tell(Event::Deregistered { source: &gone.tag, fd: gone.fd });
     }

@@ -393,7 +393,7 @@ fn check(seed: u64) {
 fn whatever_happens_every_byte_is_accounted_for() {
     match std::env::var("POLLCAT_LAB_SEED") {
         Ok(seed) => {
-            drop(env_logger::builder().filter_level(log::LevelFilter::Trace).try_init());
+            let _ = env_logger::builder().filter_level(log::LevelFilter::Trace).try_init();
             check(seed.parse().expect("POLLCAT_LAB_SEED is a number"));
         }
         Err(_) => (0..seeds()).for_each(check),

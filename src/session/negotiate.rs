@@ -149,8 +149,9 @@ impl Negotiation {
         let progress = match hop.step(seen, self.output.back()) {
             Ok(progress) => progress,
             Err(error) => {
-                // Closing with something unread would answer the proxy's no with a reset.
-                drop(take(wire, seen));
+                // Closing with something unread would answer the proxy's no with a reset. What goes wrong now
+                // is not what went wrong first.
+                let _ = take(wire, seen);
                 return Err(Denial::Protocol(error));
             }
         };

@@ -291,8 +291,10 @@ impl Relay {
         }
         if sent.finished {
             match self.policy.local_eof {
-                // It fails only on a connection that is gone, and reading tells that better.
-                LocalEof::HalfClose => drop(wire.shutdown_write()),
+                LocalEof::HalfClose => {
+                    // It fails only on a connection that is gone, and reading tells that better.
+                    let _ = wire.shutdown_write();
+                }
                 // Who has ended hears nothing, and says nothing that could still be received.
                 LocalEof::KeepOpen if self.inbound.state().is_over() => {}
                 LocalEof::KeepOpen => {

@@ -30,7 +30,8 @@ pub fn to_file(path: &Path, line: &str) -> io::Result<()> {
         .and_then(|mut file| file.write_all(line.as_bytes()))
         .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
-        drop(fs::remove_file(&beside));
+        // There may be none; the caller hears why in any case.
+        let _ = fs::remove_file(&beside);
     }
     written
 }

@@ -195,7 +195,8 @@ pub(super) fn begin(
         // With a cookie of the server, TCP Fast Open waits for the first data before it says a word.
         // Writing none of it begins the handshake, for the server may be the one to speak first.
         Ok(()) if options.fast_open => {
-            drop(socket.send(&[]));
+            // What fails here fails again where the connection is asked about.
+            let _ = socket.send(&[]);
             Ok(Begun::UnderWay)
         }
         Ok(()) => Ok(Begun::Connected),
@@ -312,6 +313,7 @@ fn make_room(socket: &socket2::Socket, transport: Transport, options: &Options) 
         };
         let forced = set_socket_recv_buffer_size_force(socket, UDP_QUEUE as usize);
         if tell("SO_RCVBUFFORCE", forced).is_err() {
+            // Then it has the size that everybody gets.
             let _ = tell("SO_RCVBUF", set_socket_recv_buffer_size(socket, UDP_QUEUE as usize));
         }
     }

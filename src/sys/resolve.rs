@@ -169,7 +169,8 @@ pub fn keep_naming_interfaces() {
     if ASKED_ABOUT_INTERFACES.get().is_none()
         && let Ok(socket) = a_socket()
     {
-        drop(ASKED_ABOUT_INTERFACES.set(socket));
+        // It was empty a moment ago, and nobody else is here.
+        let _ = ASKED_ABOUT_INTERFACES.set(socket);
     }
 }
 

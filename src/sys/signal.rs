@@ -180,7 +180,7 @@ fn widen(queue: &Polled, heard: &SigSet) -> io::Result<()> {
     #[expect(deprecated, reason = "its owner is a `SignalFd` there, and here what polls it")]
     let same = signalfd(Some(queue), heard, SfdFlags::empty())?;
     // The kernel answers with the same descriptor, which has an owner.
-    let _ = ManuallyDrop::new(same);
+    std::mem::forget(same);
     Ok(())
 }
 
@@ -192,7 +192,7 @@ pub fn name(signal: i32) -> &'static str {
 
 /// Ends the program as the signal would have, so that the parent sees why.
 pub fn die_of(signal: i32) {
-    // Its action is the default one still, and ends the process.
+    // Its action is the default one still, and ends the process. If not, main's own status does.
     if let Ok(signal) = Number::try_from(signal) {
         let _ = SigSet::from(signal).thread_unblock();
         let _ = raise(signal);

@@ -135,8 +135,8 @@ impl TemporaryName {
 impl Drop for TemporaryName {
     fn drop(&mut self) {
         // What cannot be removed stays; there is nobody to tell.
-        drop(fs::remove_file(self.socket()));
-        drop(fs::remove_dir(&self.folder));
+        let _ = fs::remove_file(self.socket());
+        let _ = fs::remove_dir(&self.folder);
     }
 }
 

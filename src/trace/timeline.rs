@@ -44,7 +44,8 @@ pub fn start(file: File) -> io::Result<()> {
         "[\n{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"thread_name\",\"args\":{\"name\":\"the loop\"}}",
     );
     timeline.flush()?;
-    drop(TIMELINE.set(Mutex::new(timeline)));
+    // It is set once: this is called once.
+    let _ = TIMELINE.set(Mutex::new(timeline));
     Ok(())
 }
 
@@ -98,6 +99,7 @@ impl Timeline {
             Event::Done => self.end_wake(at),
             Event::Called(call, answer, took) => {
                 self.begin("X", &call.name(), at.saturating_sub(*took));
+                // Writing to a String does not fail, here and below.
                 let _ = write!(self.text, ",\"dur\":{}", precisely(*took));
                 self.args(&[("call", call), ("result", &Answer(*answer))]);
             }
@@ -134,6 +136,7 @@ impl Timeline {
             // The old end once more, and blanks over what has been half written: there is room for those.
             let mut end = END.to_vec();
             end.resize(most, b' ');
+            // What went wrong first is what is told.
             let _ = self.file.write_all_at(&end, self.written);
             self.failure = Some(error);
         }
