@@ -284,8 +284,9 @@ impl Hub {
     }
 
     fn enter(&mut self, reactor: &mut Loop, newcomer: Live) {
-        reactor.requeue(newcomer.net);
+        let net = newcomer.net;
         self.sessions.insert(newcomer);
+        reactor.requeue(net);
     }
 
     /// Ends all sessions at once, for the same reason.
