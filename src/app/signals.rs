@@ -9,7 +9,8 @@
 //! | any other | never | what it does by default |
 //!
 //! Whatever the reason, one end does all three. Where there is none, nothing stands between a signal and its
-//! default action. One that the parent has had us ignore (nohup) stays ignored.
+//! default action. One that the parent has had us ignore (nohup) stays ignored; but for SIGUSR1 that is looked up when
+//! one comes, for it costs calls, and who has given up reading files by then answers.
 //!
 //! Owns: those reasons and moments, and the order of an end. Must not know: how the kernel hands signals out
 //! (`sys/signal.rs`), which file a socket will have (`listen` and `ports` do), what is shown (`meter`).
