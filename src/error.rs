@@ -61,10 +61,8 @@ pub fn reason(error: &io::Error) -> String {
 /// The name of an errno, such as `ECONNREFUSED`, if it has one.
 #[must_use]
 pub fn errno_name(errno: i32) -> Option<String> {
-    match nix::errno::Errno::from_raw(errno) {
-        nix::errno::Errno::UnknownErrno => None,
-        errno => Some(format!("{errno:?}")),
-    }
+    let errno = nix::errno::Errno::from_raw(errno);
+    (errno != nix::errno::Errno::UnknownErrno).then(|| format!("{errno:?}"))
 }
 
 /// Text from outside (an argument, a peer, a name server) made safe for a terminal: control

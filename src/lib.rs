@@ -9,7 +9,7 @@
 //!  3  session              one connection: phases, two flows, the rules between them, the outcome
 //!  2  flow  |  proto       one direction of bytes  |  protocols without I/O
 //!  1  reactor  |  sys      readiness and timers  |  descriptors
-//!     nonblock  error            the words all of them share
+//!     nonblock  error  json      the words all of them share
 //!     trace  explain  mistakes   for those who study them: what happens, told; and bugs on request
 //! ```
 //!
@@ -19,6 +19,9 @@
 //! readiness is remembered), [`flow`] (how one direction moves), [`session`] (how two are coupled),
 //! [`app`] (how the loop turns). `docs/architecture.md` follows one byte and one connection through all
 //! of it.
+
+// Here and not for all of the package: a test may say that nothing else is right.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod app;
 pub mod cli;

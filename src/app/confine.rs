@@ -16,8 +16,8 @@
 
 use std::net::SocketAddr;
 
-use super::job::{Destination, Route};
-use super::{App, Origin, Purpose};
+use super::job::{Destination, Purpose, Route};
+use super::{App, Origin};
 use crate::error::Error;
 use crate::sys::address::Address;
 use crate::sys::resolve;
@@ -42,24 +42,30 @@ impl App<'_> {
                     self.confine_last()
                 }
             }
-            _ => self.confine_reached(),
+            Origin::Ports(_)
+            | Origin::Scan(_)
+            | Origin::Listener { .. }
+            | Origin::Meeting { .. }
+            | Origin::Nowhere => self.confine_reached(),
         }
     }
 
     /// A client has its connection to the destination.
     pub(super) fn confine_reached(&mut self) -> Result<(), Error> {
-        match (&self.origin, self.purpose) {
-            (Origin::Ports(ports), Purpose::Relay | Purpose::Look) if !ports.is_at_the_last() => {
-                self.confine(Stage::Dialing)
-            }
-            _ => self.confine_last(),
+        if let Origin::Ports(ports) = &self.origin
+            && ports.purpose() == Purpose::Relay
+            && !ports.is_at_the_last()
+        {
+            self.confine(Stage::Dialing)
+        } else {
+            self.confine_last()
         }
     }
 
     fn confine_last(&mut self) -> Result<(), Error> {
-        self.confine(match self.purpose {
+        self.confine(match self.origin.purpose() {
             Purpose::PassDescriptor => Stage::Handing,
-            Purpose::Relay | Purpose::Look => Stage::Relaying,
+            Purpose::Relay => Stage::Relaying,
         })
     }
 
@@ -85,7 +91,7 @@ impl App<'_> {
         if verbose && !self.lookup.numeric {
             asked.promises.push(Promise::Hosts);
         }
-        if self.purpose == Purpose::PassDescriptor {
+        if self.origin.purpose() == Purpose::PassDescriptor {
             asked.promises.push(Promise::Sendfd);
         }
         match &self.origin {

@@ -95,7 +95,7 @@ impl App<'_> {
             // A UNIX client mostly has no name; it is known by where it came to.
             let peer = match peer {
                 Address::Unnamed => Address::Unix(UnixName::typed(place.as_ref())),
-                named => named,
+                named @ (Address::Ip(_) | Address::Unix(_) | Address::Vsock { .. }) => named,
             };
             self.begin(Link::Peer(Socket::connected(socket, self.transport)), peer);
             match keep {

@@ -10,7 +10,7 @@ use crate::session::Policy;
 use crate::sys::address::Address;
 use crate::sys::crowd::Reply;
 use crate::sys::dump_file::Existing;
-use crate::sys::net::{Group, Transport};
+use crate::sys::net::{Group, Sharing, Transport};
 use crate::sys::options::Options;
 use crate::sys::resolve::Lookup;
 use crate::sys::sandbox::Wish;
@@ -262,8 +262,6 @@ pub enum Purpose {
     Relay,
     /// The descriptor is handed on over stdout (`-F`), and that was all.
     PassDescriptor,
-    /// That it could be made is all there is to know (`-z`).
-    Look,
 }
 
 /// What is to be found out, and how.
@@ -375,15 +373,6 @@ pub struct Announce {
     pub port_file: Option<PathBuf>,
     /// The port is written to this descriptor as a line, and it is closed (`--ready-fd`).
     pub ready_fd: Option<i32>,
-}
-
-/// Whether `SO_REUSEPORT` is set, see socket(7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sharing {
-    /// Set, as Debian's netcat does: a second listener starts and shares the connections.
-    Shared,
-    /// Not set: a second listener is refused (`--exclusive`).
-    Exclusive,
 }
 
 /// How many sessions a listener serves.

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::job::{self, Announce, Job, Keep, Listen, Sharing};
+use super::job::{self, Announce, Job, Keep, Listen};
 use super::notice::{Console, Notice};
 use crate::error::{Error, reason};
 use crate::explain::{self, Place, Step, explain, raw_fd};
 use crate::sys::address::Address;
 use crate::sys::inherit::{self, Kind};
-use crate::sys::net::{self, Boundaries, ListenError, Transport, listen, local_address};
+use crate::sys::net::{self, Boundaries, ListenError, Sharing, Transport, listen, local_address};
 use crate::sys::polled::Polled;
 use crate::sys::resolve::{Lookup, Purpose, addresses, any, label};
 use crate::sys::unix_path::{BoundPath, make_way};
@@ -84,7 +84,7 @@ fn open_port(
         let asks = is_asked && shared && is_stream;
         let neighbour = if asks { listeners::sharing_with(at) } else { None };
         let backlog = backlog(wanted.keep, job.transport);
-        match listen(job.transport, &Address::Ip(at), backlog, shared, &job.options) {
+        match listen(job.transport, &Address::Ip(at), backlog, wanted.sharing, &job.options) {
             Ok(socket) => {
                 if let Some(neighbour) = neighbour {
                     console.inform(&Notice::Shared(at, neighbour));
@@ -117,7 +117,7 @@ fn open_exact(job: &Job, wanted: &Listen, at: &Address) -> Result<Opened, Error>
         make_way(name).map_err(Error::doing(name.to_string()))?;
     }
     let backlog = backlog(wanted.keep, job.transport);
-    let socket = match listen(job.transport, at, backlog, false, &job.options) {
+    let socket = match listen(job.transport, at, backlog, wanted.sharing, &job.options) {
         Ok(socket) => socket,
         Err(ListenError::Option(error)) => return Err(Error::message(error.to_string())),
         Err(ListenError::Socket(error)) => return Err(Error::message(reason(&error))),
@@ -166,7 +166,14 @@ fn backlog(keep: Keep, transport: Transport) -> i32 {
     match (keep, transport) {
         (Keep::Open { .. }, _) => BACKLOG,
         (Keep::Once, Transport::UnixStream | Transport::UnixRecords) => 5,
-        (Keep::Once, _) => 1,
+        (
+            Keep::Once,
+            Transport::Tcp
+            | Transport::Mptcp
+            | Transport::Udp
+            | Transport::UnixDatagram
+            | Transport::Vsock,
+        ) => 1,
     }
 }
 

@@ -31,7 +31,7 @@ mod wakes;
 pub use job::{
     Announce, Connect, Destination, Digest, Dump, DumpFormat, DumpTo, Job, Keep, Lines, Listen,
     Metering, Mode, NameLookup, Place, Progress, Proxy, ProxyKind, Purpose, Route, Scan, ScanGoal,
-    Sharing, Stamps, Stats, Taps, Tell, Vigil,
+    Stamps, Stats, Taps, Tell, Vigil,
 };
 pub use notice::Console;
 
@@ -69,7 +69,6 @@ struct App<'a> {
     origin: Origin,
     transport: Transport,
     lookup: Lookup,
-    purpose: Purpose,
     console: &'a Console,
     record: Record,
     meter: Meter,
@@ -135,15 +134,19 @@ pub fn run(mut job: Job, console: &Console) -> Result<(), Error> {
                 now,
             );
             let origin = Origin::Ports(Box::new(ports));
+            let local = match connect.purpose {
+                Purpose::Relay => open_local(&mut reactor, job)?,
+                Purpose::PassDescriptor => Local::none(&mut reactor),
+            };
             let stdin = Stdin::OfOneOfMany;
-            let mut app = App::new(job, console, reactor, signals, stdin, connect.purpose)?;
+            let mut app = App::new(job, console, reactor, signals, stdin, local);
             app.hub.set_taps(taps);
             app.origin = origin;
             app.run()
         }
         Mode::Scan(wanted) => {
-            let stdin = Stdin::OfTheLast;
-            let mut app = App::new(job, console, reactor, signals, stdin, Purpose::Look)?;
+            let local = Local::none(&mut reactor);
+            let mut app = App::new(job, console, reactor, signals, Stdin::OfTheLast, local);
             let wanted = job::Scan { route, ..wanted.clone() };
             let scanner = Scanner::new(job, wanted, console, &mut app.reactor)?;
             app.origin = Origin::Scan(Box::new(scanner));
@@ -156,7 +159,8 @@ pub fn run(mut job: Job, console: &Console) -> Result<(), Error> {
                 (Keep::Open { .. }, Kind::Listener(_)) => Stdin::Shared(Broadcast::default()),
                 (Keep::Once | Keep::Open { .. }, _) => Stdin::OfTheLast,
             };
-            let mut app = App::new(job, console, reactor, signals, stdin, Purpose::Relay)?;
+            let local = open_local(&mut reactor, job)?;
+            let mut app = App::new(job, console, reactor, signals, stdin, local);
             app.hub.set_taps(taps);
             app.take_in(opened, wanted)?;
             app.run()
@@ -168,16 +172,11 @@ impl<'a> App<'a> {
     fn new(
         job: &Job,
         console: &'a Console,
-        mut reactor: Loop,
+        reactor: Loop,
         mut signals: Option<Signals>,
         stdin: Stdin,
-        purpose: Purpose,
-    ) -> Result<Self, Error> {
-        let local = match purpose {
-            Purpose::Relay => Local::open(&mut reactor, job.policy.ways),
-            Purpose::PassDescriptor | Purpose::Look => Ok(Local::none(&mut reactor)),
-        };
-        let local = local.map_err(Error::doing("cannot use standard input and output"))?;
+        local: Local,
+    ) -> Self {
         let peer_eof = job.policy.peer_eof.settled(local.input.is_terminal());
         let filters = job.policy.filters.settled(local.output.is_terminal());
         let largest_datagram = job.transport.largest_datagram();
@@ -189,20 +188,19 @@ impl<'a> App<'a> {
             signals.look_up_ignored();
         }
         let hub = Hub::new(local, policy, stdin, meter.wants_accounts(), reactor.now());
-        Ok(Self {
+        Self {
             reactor,
             hub,
             origin: Origin::Nowhere,
             transport: job.transport,
             lookup: job.lookup,
-            purpose,
             console,
             record: Record::default(),
             meter,
             signals,
             sandbox: Sandbox::new(job.sandbox),
             file: None,
-        })
+        }
     }
 
     /// The loop.
@@ -378,11 +376,26 @@ impl<'a> App<'a> {
     }
 }
 
+fn open_local(reactor: &mut Loop, job: &Job) -> Result<Local, Error> {
+    Local::open(reactor, job.policy.ways)
+        .map_err(Error::doing("cannot use standard input and output"))
+}
+
 impl Origin {
     fn ports(&mut self) -> Option<&mut Ports> {
         match self {
             Self::Ports(ports) => Some(ports),
             Self::Scan(_) | Self::Listener { .. } | Self::Meeting { .. } | Self::Nowhere => None,
+        }
+    }
+
+    /// What its connections are made for.
+    fn purpose(&self) -> Purpose {
+        match self {
+            Self::Ports(ports) => ports.purpose(),
+            Self::Scan(_) | Self::Listener { .. } | Self::Meeting { .. } | Self::Nowhere => {
+                Purpose::Relay
+            }
         }
     }
 }

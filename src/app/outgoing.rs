@@ -3,8 +3,9 @@
 
 use super::dial::{State as DialState, Winner};
 use super::hub::Stdin;
+use super::job::Purpose;
 use super::notice::{Console, Goal, Notice};
-use super::{App, Origin, Purpose};
+use super::{App, Origin};
 use crate::error::Error;
 use crate::sys::link::Link;
 use crate::sys::pass_fd;
@@ -84,8 +85,8 @@ impl App<'_> {
         }
         self.confine_reached()?;
         self.record.sessions += 1;
-        match self.purpose {
-            Purpose::Relay | Purpose::Look => Ok(()),
+        match self.origin.purpose() {
+            Purpose::Relay => Ok(()),
             Purpose::PassDescriptor => self.pass_descriptor(),
         }
     }

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::confine::ask_for_ports;
 use super::dial::Dial;
-use super::job::{Connect, Destination, NameLookup, Proxy, ProxyKind};
+use super::job::{Connect, Destination, Proxy, ProxyKind, Purpose};
 use super::notice::Goal;
-use super::targets::{Number, Target};
-use super::{Alarm, Loop, route, targets};
+use super::route::Way;
+use super::targets::Number;
+use super::{Alarm, Loop};
 use crate::error::Error;
 use crate::reactor::TimerId;
 use crate::session::Hops;
@@ -26,13 +27,13 @@ pub(super) struct Ports {
     transport: Transport,
     lookup: Lookup,
     options: Options,
-    left: VecDeque<Next>,
+    /// Their ports; `None`: an address without ports.
+    left: VecDeque<Option<u16>>,
     current: Option<Call>,
     /// What is to be said to the proxies of the destination that is dialed again.
     resumed: Option<Hops>,
     pub(super) dial: Option<Dial>,
-    /// The host's addresses; empty before they are looked up.
-    resolved: Vec<Target>,
+    way: Way,
     /// When patience with the first destination ends: looking its host up counts too.
     deadline: Option<Instant>,
     /// Until when the next one has to wait (`-i`).
@@ -47,25 +48,10 @@ pub(super) struct Ports {
 /// The destination that is being dialed, or is connected.
 #[derive(Debug)]
 struct Call {
-    next: Next,
+    port: Option<u16>,
     /// What is to be said to the proxies, once there is a connection to the first.
     hops: Hops,
     deadline: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Next {
-    Port(u16),
-    Exact,
-}
-
-impl Next {
-    fn port(self) -> Option<u16> {
-        match self {
-            Self::Port(port) => Some(port),
-            Self::Exact => None,
-        }
-    }
 }
 
 impl Ports {
@@ -77,8 +63,8 @@ impl Ports {
         now: Instant,
     ) -> Self {
         let left = match &connect.to {
-            Destination::Host { ports, .. } => ports.iter().copied().map(Next::Port).collect(),
-            Destination::Exact { .. } => VecDeque::from([Next::Exact]),
+            Destination::Host { ports, .. } => ports.iter().copied().map(Some).collect(),
+            Destination::Exact { .. } => VecDeque::from([None]),
         };
         let deadline = connect.timeout.map(|timeout| now + timeout);
         Self {
@@ -90,13 +76,18 @@ impl Ports {
             current: None,
             resumed: None,
             dial: None,
-            resolved: Vec::new(),
+            way: Way::default(),
             deadline,
             pause: None,
             temporary: None,
             bound_name: None,
             bound_file: None,
         }
+    }
+
+    /// What each connection is made for.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.connect.purpose
     }
 
     /// There is no destination after the current one.
@@ -119,27 +110,20 @@ impl Ports {
     /// # Errors
     /// Its host has no address that could be used, or a proxy cannot be told it.
     pub(super) fn next(&mut self, reactor: &mut Loop) -> Result<Option<Dial>, Error> {
-        let Some(next) = self.left.pop_front() else { return Ok(None) };
-        let timeout = self.connect.timeout;
-        let deadline = self.deadline.take();
-        let hops = match (self.resumed.take(), next) {
-            (Some(hops), _) => hops,
-            (None, next) => {
-                let Connect { to, route, .. } = &self.connect;
-                route::hops(route, to, next.port(), self.lookup)?
-            }
+        let Some(port) = self.left.pop_front() else { return Ok(None) };
+        if self.way.targets.is_empty() {
+            self.way = self.look_up()?;
+        }
+        let Connect { to, route, timeout, .. } = &self.connect;
+        let hops = match self.resumed.take() {
+            Some(hops) => hops,
+            None => self.way.hops(route, port)?,
         };
-        let deadline = deadline.or_else(|| timeout.map(|timeout| reactor.now() + timeout));
-        self.current = Some(Call { next, hops, deadline });
-        let number = |port| Number::of(&self.connect.to, port, self.transport, self.lookup);
-        let first_proxy = self.connect.route.proxies.first();
-        let (number, targets) = match (next, first_proxy.map(|it| (it.host.clone(), it.port))) {
-            (Next::Port(port), None) => (number(Some(port)), self.targets(port)?),
-            (Next::Exact, _) => (number(None), vec![self.exact()?]),
-            (Next::Port(_), Some((host, port))) => {
-                (Number { host, ..number(Some(port)) }, self.targets(port)?)
-            }
-        };
+        let deadline =
+            self.deadline.take().or_else(|| timeout.map(|timeout| reactor.now() + timeout));
+        self.current = Some(Call { port, hops, deadline });
+        let number = Number::of(to, port, self.transport, self.lookup).through(route);
+        let targets = (0..).map_while(|which| self.way.target(which, port)).collect();
         Ok(Some(Dial::new(number, self.options.clone(), targets)))
     }
 
@@ -170,10 +154,8 @@ impl Ports {
 
     /// What dialing on will take, and removing what was made for it.
     pub(super) fn ask(&self, asked: &mut Asked, verbose: bool) {
-        let Connect { to, route, .. } = &self.connect;
-        ask_for_ports(asked, to, route);
-        let looks_up = verbose || !route.proxies.is_empty() && route.lookup != NameLookup::Proxy;
-        if looks_up && !self.lookup.numeric {
+        ask_for_ports(asked, &self.connect.to, &self.connect.route);
+        if verbose && !self.lookup.numeric {
             asked.promises.push(Promise::Names);
         }
         asked.removals.extend(self.bound_file.iter().flat_map(BoundPath::removals));
@@ -188,7 +170,7 @@ impl Ports {
     /// Has the current destination dialed again, and what is to be said to the proxies with it.
     pub(super) fn dial_again(&mut self, hops: Hops) {
         if let Some(call) = self.current.take() {
-            self.left.push_front(call.next);
+            self.left.push_front(call.port);
             self.deadline = call.deadline;
             self.resumed = Some(hops);
         }
@@ -196,7 +178,7 @@ impl Ports {
 
     /// The destination that proxies have connected us to, as messages name it.
     pub(super) fn goal(&self) -> Goal<'_> {
-        let port = self.current.as_ref().and_then(|call| call.next.port());
+        let port = self.current.as_ref().and_then(|call| call.port);
         let host = match &self.connect.to {
             Destination::Host { host, .. } => host.as_str(),
             Destination::Exact { .. } => "",
@@ -225,62 +207,35 @@ impl Ports {
         }
     }
 
-    /// The host's addresses with the local address for each, looked up once for all ports.
-    fn targets(&mut self, port: u16) -> Result<Vec<Target>, Error> {
-        if self.resolved.is_empty() {
-            let Connect { to, route, .. } = &self.connect;
-            self.resolved = targets::resolve(to, route, port, self.lookup)?;
-        }
-        Ok(self.resolved.iter().map(|target| target.at_port(port)).collect())
-    }
-
-    /// An address that needs no looking up. A datagram client needs a name to be answered at.
-    fn exact(&mut self) -> Result<Target, Error> {
-        let Destination::Exact { address, source } = &self.connect.to else {
-            return Err(Error::Silent);
-        };
-        let from = match own_name(source.as_ref(), self.transport) {
-            OwnName::Given(source) => {
-                if let Address::Unix(name) = source {
+    /// The way to all destinations. A name to connect from needs room, and a datagram client a name to be
+    /// answered at.
+    fn look_up(&mut self) -> Result<Way, Error> {
+        let mut way = Way::look_up(&self.connect.to, &self.connect.route, self.lookup)?;
+        for target in &mut way.targets {
+            match &target.from {
+                Some(Address::Unix(name)) => {
                     make_way(name).map_err(Error::doing(name.to_string()))?;
                     self.bound_name = Some(name.clone());
                 }
-                Some(source.clone())
+                None if self.transport == Transport::UnixDatagram => {
+                    let temporary = TemporaryName::new()
+                        .map_err(Error::doing("cannot make a temporary socket"))?;
+                    target.from = Some(self.temporary.insert(temporary).address());
+                }
+                Some(Address::Ip(_) | Address::Vsock { .. } | Address::Unnamed) | None => {}
             }
-            OwnName::MadeUp => {
-                let temporary =
-                    TemporaryName::new().map_err(Error::doing("cannot make a temporary socket"))?;
-                Some(self.temporary.insert(temporary).address())
-            }
-            OwnName::None => None,
-        };
-        Ok(Target { to: address.clone(), from })
-    }
-}
-
-/// The local name of a client's socket whose peer needs no looking up.
-enum OwnName<'a> {
-    None,
-    /// As it was told (`-s`).
-    Given(&'a Address),
-    /// For a datagram client, which could not be answered without.
-    MadeUp,
-}
-
-fn own_name(source: Option<&Address>, transport: Transport) -> OwnName<'_> {
-    match source {
-        Some(source) => OwnName::Given(source),
-        None if transport == Transport::UnixDatagram => OwnName::MadeUp,
-        None => OwnName::None,
+        }
+        Ok(way)
     }
 }
 
 /// A connection will make a file that is ours to remove.
 pub(super) fn leaves_file(connect: &Connect, transport: Transport) -> bool {
     let Destination::Exact { source, .. } = &connect.to else { return false };
-    match own_name(source.as_ref(), transport) {
-        OwnName::Given(Address::Unix(name)) => BoundPath::is_made_by(name),
-        OwnName::MadeUp => true,
-        OwnName::Given(_) | OwnName::None => false,
+    match source {
+        Some(Address::Unix(name)) => BoundPath::is_made_by(name),
+        Some(Address::Ip(_) | Address::Vsock { .. } | Address::Unnamed) => false,
+        // It makes a name up, see `Ports::look_up`.
+        None => transport == Transport::UnixDatagram,
     }
 }

@@ -59,6 +59,14 @@ impl Number {
         Self { host, port, transport, numeric: lookup.numeric }
     }
 
+    /// The first of some proxies is dialed in its place.
+    pub(super) fn through(self, route: &Route) -> Self {
+        match route.proxies.first() {
+            Some(proxy) => Self { host: proxy.host.clone(), port: Some(proxy.port), ..self },
+            None => self,
+        }
+    }
+
     /// An address of the host as messages name it: next to the name, unless it is the name.
     pub(super) fn goal(&self, address: &Address) -> Goal<'_> {
         let Self { host, port, transport, numeric } = self;
@@ -67,21 +75,29 @@ impl Number {
     }
 }
 
-/// The addresses of a host, or of the first proxy that leads to it, each with the local address to
-/// connect from.
+/// The addresses of a destination, or of the first proxy that leads to it, each with the local address to
+/// connect from. Blocks while names are looked up.
 ///
 /// # Errors
-/// The host has none, or none that a local address was asked for suits. `port` is for the message.
+/// There are none, or none that a local address was asked for suits.
 pub(super) fn resolve(
     to: &Destination,
     route: &Route,
-    port: u16,
     lookup: Lookup,
 ) -> Result<Vec<Target>, Error> {
-    let Destination::Host { host, source_host, source_port, .. } = to else {
-        return Ok(Vec::new());
+    let (host, ports, source_host, source_port) = match to {
+        Destination::Exact { address, source } => {
+            return Ok(vec![Target { to: address.clone(), from: source.clone() }]);
+        }
+        Destination::Host { host, ports, source_host, source_port } => {
+            (host, ports, source_host, source_port)
+        }
     };
-    let host = route.proxies.first().map_or(host, |proxy| &proxy.host);
+    let (host, port) = match route.proxies.first() {
+        Some(proxy) => (&proxy.host, proxy.port),
+        // The others have the same addresses.
+        None => (host, ports.first().copied().unwrap_or_default()),
+    };
     let to = addresses(host, port, lookup, Purpose::Connect).map_err(|reason| {
         let host = abridge(host);
         Error::message(format!("getaddrinfo for host \"{host}\" port {port}: {reason}"))

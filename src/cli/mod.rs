@@ -132,6 +132,7 @@ fn refusal(error: &clap::Error) -> Error {
         _ => String::new(),
     };
     let option = word(ContextKind::InvalidArg);
+    #[expect(clippy::wildcard_enum_match_arm, reason = "clap's, which may get more")]
     let what = match error.kind() {
         ErrorKind::UnknownArgument if args::is_ambiguous(&option) => {
             format!("ambiguous option '{option}'")

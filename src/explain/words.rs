@@ -11,6 +11,7 @@ use crate::error::escape;
 
 impl Step<'_> {
     /// The same for a reader who has read the sentence before.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most have one sentence")]
     pub(super) fn short_sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket { make, answer: Ok(fd), .. } => {

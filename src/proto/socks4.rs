@@ -39,7 +39,7 @@ impl Socks4 {
     pub fn new(target: &Target, user: &[u8]) -> Result<Self, ProtocolError> {
         match &target.host {
             Host::Name(_) => Err(Limit::Socks4Host("a name").into()),
-            _ => Self::new_4a(target, user),
+            Host::V4(_) | Host::V6(_) => Self::new_4a(target, user),
         }
     }
 

@@ -99,7 +99,7 @@ impl Negotiation {
             Step::Waiting if self.deadline.is_some_and(|at| at <= turn.now) => {
                 Step::Failed(Denial::TimedOut)
             }
-            step => step,
+            step @ (Step::Waiting | Step::Done | Step::Failed(_) | Step::Reconnect(_)) => step,
         }
     }
 

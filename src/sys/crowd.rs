@@ -124,7 +124,7 @@ impl Crowd {
     fn next_receiver(&self) -> Option<usize> {
         match self.reply {
             Reply::Nobody => None,
-            _ if self.peers.is_empty() => None,
+            Reply::All | Reply::First | Reply::Last if self.peers.is_empty() => None,
             Reply::All => (self.served < self.peers.len()).then_some(self.served),
             Reply::First => (self.served == 0).then_some(0),
             Reply::Last if self.served > 0 => None,

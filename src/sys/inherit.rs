@@ -83,8 +83,17 @@ pub fn kind(fd: &impl AsFd) -> io::Result<Kind> {
             Kind::Datagrams(transport)
         }
         Transport::Udp | Transport::UnixDatagram => Kind::Connection(transport),
-        _ if socket_acceptconn(fd)? => Kind::Listener(transport),
-        _ => Kind::Connection(transport),
+        Transport::Tcp
+        | Transport::Mptcp
+        | Transport::UnixStream
+        | Transport::UnixRecords
+        | Transport::Vsock => {
+            if socket_acceptconn(fd)? {
+                Kind::Listener(transport)
+            } else {
+                Kind::Connection(transport)
+            }
+        }
     })
 }
 

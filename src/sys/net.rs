@@ -264,8 +264,16 @@ pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Standing> 
     Ok(Standing::Connected)
 }
 
-/// Binds and, where the transport has connections, listens. With `shared`, other sockets may use the
-/// same port too, `SO_REUSEPORT`.
+/// Whether `SO_REUSEPORT` is set, see socket(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Set, as Debian's netcat does: a second listener starts and shares the connections.
+    Shared,
+    /// Not set: a second listener is refused (`--exclusive`).
+    Exclusive,
+}
+
+/// Binds and, where the transport has connections, listens.
 ///
 /// # Errors
 /// socket(2), bind(2), listen(2): the address is in use or not ours, the port is privileged; or a
@@ -274,7 +282,7 @@ pub fn listen(
     transport: Transport,
     at: &Address,
     backlog: i32,
-    shared: bool,
+    sharing: Sharing,
     options: &Options,
 ) -> Result<Polled, ListenError> {
     let address = at.to_sock_addr()?;
@@ -282,13 +290,12 @@ pub fn listen(
     if at.as_ip().is_some() {
         let datagrams = transport.boundaries() == Boundaries::Datagrams;
         // For datagrams it would do what SO_REUSEPORT does.
-        if shared || !datagrams {
+        if sharing == Sharing::Shared || !datagrams {
             calls::reuse_address(&socket, datagrams)?;
         }
-        if shared {
-            calls::reuse_port(&socket, datagrams)?;
-        } else {
-            explain(|| Step::Exclusive);
+        match sharing {
+            Sharing::Shared => calls::reuse_port(&socket, datagrams)?,
+            Sharing::Exclusive => explain(|| Step::Exclusive),
         }
     }
     options.apply(&socket, &address, transport.role(Role::Listen)).map_err(ListenError::Option)?;

@@ -156,7 +156,10 @@ impl ByteSource for Socket {
                     Attempt::Moved(_) => Spliced::Refused,
                 })
             }
-            spliced => Ok(spliced),
+            spliced @ (Spliced::Moved(_)
+            | Spliced::Blocked
+            | Spliced::PipeBlocked
+            | Spliced::Refused) => Ok(spliced),
         }
     }
 
@@ -170,7 +173,7 @@ impl Socket {
         if self.boundaries != Boundaries::Datagrams {
             return match self.read(into)? {
                 Attempt::Ended => self.refusal.take().map_or(Ok(Attempt::Ended), Err),
-                attempt => Ok(attempt),
+                attempt @ (Attempt::Moved(_) | Attempt::Blocked) => Ok(attempt),
             };
         }
         // The kernel tells of a refusal before it hands out what came before it; we tell behind it.

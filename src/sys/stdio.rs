@@ -195,16 +195,17 @@ impl Output {
     /// fstat(2).
     pub fn own(fd: OwnedFd) -> io::Result<Self> {
         let file_type = FileType::from_raw_mode(fstat(&fd)?.st_mode);
-        let kind = match file_type {
-            FileType::Fifo => Kind::Pipe,
-            FileType::CharacterDevice if isatty(&fd) => Kind::Terminal,
-            _ => Kind::Other,
-        };
-        let channel = match file_type {
-            FileType::Fifo | FileType::CharacterDevice => {
-                Channel::Polled(Polled::new(fd), Manners::Own)
-            }
-            _ => Channel::Ready(fd),
+        let polled = |fd| Channel::Polled(Polled::new(fd), Manners::Own);
+        let (kind, channel) = match file_type {
+            FileType::Fifo => (Kind::Pipe, polled(fd)),
+            FileType::CharacterDevice if isatty(&fd) => (Kind::Terminal, polled(fd)),
+            FileType::CharacterDevice => (Kind::Other, polled(fd)),
+            FileType::RegularFile
+            | FileType::Directory
+            | FileType::Symlink
+            | FileType::Socket
+            | FileType::BlockDevice
+            | FileType::Unknown => (Kind::Other, Channel::Ready(fd)),
         };
         Ok(Self(Standard { kind, channel }))
     }
@@ -309,7 +310,11 @@ impl Standard {
             FileType::Fifo => Kind::Pipe,
             FileType::RegularFile => Kind::File,
             FileType::CharacterDevice if isatty(fd) => Kind::Terminal,
-            _ => Kind::Other,
+            FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Directory
+            | FileType::Symlink
+            | FileType::Unknown => Kind::Other,
         };
         // Opened anew it would allow what it did not allow before: reading our own output, say.
         let mode = fcntl_getfl(fd)? & OFlags::RWMODE;
@@ -360,7 +365,7 @@ impl Standard {
     pub fn settle_as_always_ready(&mut self) {
         self.channel = match std::mem::replace(&mut self.channel, Channel::Nowhere) {
             Channel::Polled(source, _) => Channel::Ready(source.into_fd()),
-            other => other,
+            other @ (Channel::Socket(_) | Channel::Ready(_) | Channel::Nowhere) => other,
         };
     }
 

@@ -1,6 +1,7 @@
-//! Names with several addresses: they are raced, and none fails in silence.
+//! Names with several addresses: they are raced, and none fails in silence. A name is looked up once, for
+//! however many ports.
 //!
-//! The names live in a hosts file of the test's own, which only root can put in the program's way:
+//! Most names live in a hosts file of the test's own, which only root can put in the program's way:
 //! in a mount namespace that ends with the program.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,7 +11,8 @@ use tempfile::tempdir;
 
 use crate::support::peer::SilentPort;
 use crate::support::places::with_hosts;
-use crate::support::{ClosedPort, Nc, Server};
+use crate::support::strace::Trace;
+use crate::support::{ClosedPort, Nc, Ports, Server};
 
 #[test]
 #[ignore = "needs root"]
@@ -80,6 +82,36 @@ fn an_address_that_does_not_answer_holds_nobody_up() {
         assert!(took < Duration::from_secs(2), "connected only after {took:?}");
         drop(served.accept().unwrap());
         nc.ends().exits(0);
+    }
+}
+
+/// getaddrinfo(3) blocks: nothing may wait for it port by port.
+#[test]
+#[ignore = "needs strace"]
+fn a_name_is_looked_up_once_for_all_ports() {
+    let (proxy, ports) = (ClosedPort::reserve(), Ports::reserve(5));
+    let lookups = |options: &str, ports: &str| {
+        let args = format!("{} {ports}", options.replace("PROXY", &proxy.port().to_string()));
+        let (nc, trace) = Trace::of(Nc::new(args).stdin_null(), "openat");
+        nc.start().ends().exits(1).showed(b"");
+        trace.calls().iter().filter(|call| call.contains("\"/etc/hosts\"")).count()
+    };
+    for options in [
+        "localhost",
+        "-z localhost",
+        // The proxy's name.
+        "-x localhost:PROXY h.example",
+        "-z -x localhost:PROXY h.example",
+        // What a proxy is told.
+        "-X 4 -x 127.0.0.1:PROXY localhost",
+        "-z -X 4 -x 127.0.0.1:PROXY localhost",
+        "-z -X 5 --proxy-dns local -x 127.0.0.1:PROXY localhost",
+        "-z -X 5 --proxy-dns both -x 127.0.0.1:PROXY localhost",
+        "-z -X 5 --proxy-dns local -x 127.0.0.1:PROXY -x localhost:1080 127.0.0.1",
+    ] {
+        let of_one = lookups(options, &ports.at(0).to_string());
+        assert!(of_one > 0, "{options}: so that it is known what a look-up looks like");
+        assert_eq!(lookups(options, &ports.range()), of_one, "{options}");
     }
 }
 

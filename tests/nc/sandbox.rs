@@ -271,9 +271,9 @@ fn descriptors_are_ours_alone() {
 
     let (mut listener, port) = Nc::new("-l -k").listens();
     let mut peers = [Peer::connect(port), Peer::connect(port)];
-    for peer in &mut peers {
+    for (peer, shown) in peers.iter_mut().zip([&b"payload"[..], b"payloadpayload"]) {
         peer.sends(b"payload");
-        listener.shows(b"payload");
+        listener.shows(shown);
     }
     listener.types(b"answer");
     are_ours_alone(listener.pid());

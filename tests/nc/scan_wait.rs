@@ -10,7 +10,8 @@ use tempfile::tempdir;
 
 use crate::support::places::with_hosts_alone;
 use crate::support::ports::{open, refused, silent};
-use crate::support::{Finished, Nc, Ports, kernel, watch};
+use crate::support::proxies::{Kind, PORT, plays, through, was_left_alone};
+use crate::support::{Finished, Nc, Ports, Server, kernel, watch};
 
 /// Runs it to its end, and says how long that took.
 #[track_caller]
@@ -227,6 +228,30 @@ fn a_name_that_is_known_later() {
     // In its place: what is mounted is this file, not its name.
     fs::write(dir.path().join("hosts"), "127.0.0.1 later.test\n").unwrap();
     nc.ends().exits(0).showed(b"");
+}
+
+/// Which the proxy is not told, but its address.
+#[test]
+#[ignore = "needs root"]
+fn a_name_behind_a_proxy_that_is_known_later() {
+    let (dir, server) = (tempdir().unwrap(), Server::start());
+    let nc = through(Kind::Socks4, &server, "-z --wait-until-open 60s --every 50ms", "later.test");
+    let mut nc = with_hosts_alone(dir.path(), "127.0.0.1 other.test\n", nc).start();
+    watch(Duration::from_millis(500));
+    nc.still_runs();
+    was_left_alone(&server);
+    fs::write(dir.path().join("hosts"), "127.0.0.1 later.test\n").unwrap();
+    plays(&mut server.accepts(), &Kind::Socks4.dialogue("127.0.0.1", PORT));
+    nc.ends().exits(0).showed(b"").said_nothing();
+}
+
+#[test]
+fn a_name_that_may_never_be_known_is_not_waited_for() {
+    let server = Server::start();
+    let options = "-z --wait-until-open 60s --proxy-dns none";
+    let end = through(Kind::Socks5, &server, options, "h.example").start().ends();
+    end.exits(1).showed(b"").said("nc: \"h.example\" is a name, and --proxy-dns is none\n");
+    was_left_alone(&server);
 }
 
 #[test]

@@ -9,10 +9,8 @@ use super::probes::{Left, Live};
 use super::report::{Answer, Finding};
 use super::window::Admission;
 use super::{Alarm, Course, HEARD, Scan};
-use crate::app::job;
 use crate::app::notice::Console;
-use crate::app::targets::Target;
-use crate::app::{Alarm as AppAlarm, Loop, route};
+use crate::app::{Alarm as AppAlarm, Loop};
 use crate::error::Error;
 use crate::reactor::{Key, Readiness};
 use crate::session::Hops;
@@ -21,7 +19,7 @@ use crate::sys::net::{DialError, is_scarcity};
 
 impl Scan {
     pub(super) fn may_begin(&mut self, reactor: &mut Loop) -> bool {
-        if !self.course.goes_on() || self.targets.is_empty() || self.voice.is_full() {
+        if !self.course.goes_on() || self.way.targets.is_empty() || self.voice.is_full() {
             return false;
         }
         match self.window.admits(self.probes.len(), reactor.now()) {
@@ -62,11 +60,10 @@ impl Scan {
     pub(super) fn begin(&mut self, reactor: &mut Loop, console: &Console, attempt: Attempt) {
         let Attempt { number, mut findings, mut hops, mut deadline } = attempt;
         // Thousands of answers may wait: each with room for what it has, and no more.
-        findings.reserve_exact(self.targets.len() - findings.len());
+        findings.reserve_exact(self.way.targets.len() - findings.len());
         let port = self.ports[number];
-        while let Some(target) = self.target(findings.len(), port) {
-            let job::Scan { to, route, .. } = &self.wanted;
-            let anew = || route::hops(route, to, port, self.lookup);
+        while let Some(target) = self.way.target(findings.len(), port) {
+            let anew = || self.way.hops(&self.wanted.route, port);
             let hops = match hops.take().map_or_else(anew, Ok) {
                 Ok(hops) => hops,
                 Err(error) => return self.course.break_off(Course::Failed(error)),
@@ -114,15 +111,6 @@ impl Scan {
             };
         }
         self.found(reactor, console, number, Answer { findings, heard: None });
-    }
-
-    /// One of a host's addresses, or a proxy's.
-    fn target(&self, which: usize, port: Option<u16>) -> Option<Target> {
-        let target = self.targets.get(which)?;
-        Some(match port {
-            Some(port) if self.wanted.route.proxies.is_empty() => target.at_port(port),
-            Some(_) | None => target.clone(),
-        })
     }
 
     /// There is nothing to connect with as long as so many probes are under way.

@@ -36,7 +36,7 @@ use super::confine::ask_for_ports;
 use super::job::{self, Destination, Job, Lines, Progress, ScanGoal};
 use super::line::GRACE;
 use super::notice::Console;
-use super::targets::{self, Target};
+use super::route::{NoWay, Way};
 use super::{Alarm as AppAlarm, Loop, Owner};
 use crate::error::Error;
 use crate::reactor::{Key, SourceId, TimerId};
@@ -115,8 +115,7 @@ pub(super) struct Scan {
     orders: Orders,
     /// What is asked for, by number; `None`: an address without ports.
     ports: Vec<Option<u16>>,
-    /// The host's addresses, or the first proxy's. Empty: not looked up yet.
-    targets: Vec<Target>,
+    way: Way,
     /// The first number that has not been asked.
     next: usize,
     /// Numbers that are to be asked again.
@@ -180,7 +179,7 @@ impl Scan {
                 forget: has_local_port,
             },
             ports,
-            targets: Vec::new(),
+            way: Way::default(),
             next: 0,
             again: VecDeque::new(),
             window,
@@ -215,9 +214,9 @@ impl Scan {
 
     /// What the probes will take, and the words about them.
     pub(super) fn ask(&self, asked: &mut Asked) {
-        let job::Scan { to, route, tell, vigil, .. } = &self.wanted;
+        let job::Scan { to, route, tell, .. } = &self.wanted;
         ask_for_ports(asked, to, route);
-        let looks_up = tell.lines > Lines::None || vigil.is_some() || !route.proxies.is_empty();
+        let looks_up = tell.lines > Lines::None || self.way.targets.is_empty();
         // An object names the service also where numbers are wanted.
         if tell.json || looks_up && !self.lookup.numeric {
             asked.promises.push(Promise::Names);
@@ -275,23 +274,22 @@ impl Scan {
         self.go_on(reactor, console);
     }
 
-    /// Looks the host up. Who waits for it to be there waits for its name, too.
+    /// Looks the host up, and what proxies are told. Who waits for it to be there waits for its name, too:
+    /// then it blocks while the loop turns, and nothing is under way.
     fn resolve(&mut self, reactor: &mut Loop, console: &Console) {
         let job::Scan { to, route, .. } = &self.wanted;
-        let port = self.ports.first().copied().flatten().unwrap_or(0);
-        let port = route.proxies.first().map_or(port, |proxy| proxy.port);
-        let found = match to {
-            Destination::Host { .. } => targets::resolve(to, route, port, self.lookup),
-            Destination::Exact { address, source } => {
-                // A name of its own is nothing that a UNIX socket would be asked for.
-                let from = source.clone().filter(|from| !matches!(from, Address::Unix(_)));
-                Ok(vec![Target { to: address.clone(), from }])
+        match (Way::look_up(to, route, self.lookup), &mut self.watch) {
+            (Ok(mut way), _) => {
+                for target in &mut way.targets {
+                    // A name of its own is nothing that a UNIX socket would be asked for.
+                    target.from.take_if(|from| matches!(from, Address::Unix(_)));
+                }
+                self.way = way;
             }
-        };
-        match (found, &mut self.watch) {
-            (Ok(targets), _) => self.targets = targets,
-            (Err(error), None) => self.course.break_off(Course::Failed(error)),
-            (Err(error), Some(watch)) => {
+            (Err(why @ NoWay::Never(_)), _) | (Err(why @ NoWay::NotFound(_)), None) => {
+                self.course.break_off(Course::Failed(why.into()));
+            }
+            (Err(NoWay::NotFound(error)), Some(watch)) => {
                 let at = reactor.now() + watch.every;
                 reactor.set_timer(at, AppAlarm::Scan(Alarm::Resolve));
                 let line = console.complaint(&error) + "\n";

@@ -302,7 +302,7 @@ impl Probe {
             Link::Peer(socket) if orders.transport == Transport::Udp => {
                 (Stage::Asking(socket, now), None)
             }
-            link => self.open(link, now, orders),
+            link @ (Link::Peer(_) | Link::Crowd(_)) => self.open(link, now, orders),
         }
     }
 

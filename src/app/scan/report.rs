@@ -136,12 +136,9 @@ pub(super) struct Reporter {
 
 impl Reporter {
     pub(super) fn new(wanted: &Scan, transport: Transport, lookup: Lookup) -> Self {
-        let mut dialed = Number::of(&wanted.to, None, transport, lookup);
-        let host = dialed.host.clone();
-        if let Some(proxy) = wanted.route.proxies.first() {
-            dialed.host.clone_from(&proxy.host);
-            dialed.port = Some(proxy.port);
-        }
+        let straight = Number::of(&wanted.to, None, transport, lookup);
+        let host = straight.host.clone();
+        let dialed = straight.through(&wanted.route);
         Self { tell: wanted.tell, transport, lookup, host, dialed, denial: String::new() }
     }
 
@@ -216,7 +213,14 @@ impl Reporter {
             (Lines::Timed, Verdict::Silent) => {
                 format!("{line} (no answer, {})", milliseconds(finding.took))
             }
-            (Lines::Timed, _) => format!("{line} ({})", milliseconds(finding.took)),
+            (
+                Lines::Timed,
+                Verdict::Open
+                | Verdict::Failed(_)
+                | Verdict::Bounced(_)
+                | Verdict::TimedOut
+                | Verdict::Denied(_),
+            ) => format!("{line} ({})", milliseconds(finding.took)),
             (Lines::None | Lines::Plain, _) => line,
         })
     }

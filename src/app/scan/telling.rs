@@ -26,7 +26,7 @@ impl Scan {
         };
         let state = answer.state();
         let lines = if watch.is_news(number, state) {
-            self.reporter.lines(&answer, self.ports[number], &self.targets, console)
+            self.reporter.lines(&answer, self.ports[number], &self.way.targets, console)
         } else {
             String::new()
         };
@@ -79,7 +79,7 @@ impl Scan {
         while !self.voice.is_full() {
             let number = self.ledger.taken();
             let Some(answer) = self.ledger.take() else { break };
-            let (port, targets) = (self.ports[number], &self.targets);
+            let (port, targets) = (self.ports[number], &self.way.targets);
             self.tally.add(answer.state());
             // In a vigil nothing was counted.
             self.heard = self.heard.saturating_sub(answer.bytes_heard());

@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use super::policy::{Limits, hears_many};
 use super::words::{HOST, PORT, SOURCE_ADDRESS, Words, text};
 use super::{MISSING_PATH, MISSING_PORT, rules};
-use crate::app::{Announce, Keep, Listen, Place, Sharing};
+use crate::app::{Announce, Keep, Listen, Place};
 use crate::cli::ports::{self, Services};
 use crate::cli::{Misfit, args, quoted, vsock};
 use crate::error::Error;
 use crate::sys::address::{Address, UnixName};
 use crate::sys::crowd::Reply;
-use crate::sys::net::{Group, Transport};
+use crate::sys::net::{Group, Sharing, Transport};
 
 /// The values of a listener's options.
 pub(super) struct Listening {

@@ -17,12 +17,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::app::{
-    Announce, Connect, Destination, Keep, Metering, Progress, Purpose, Route, Sharing, Stats, Taps,
+    Announce, Connect, Destination, Keep, Metering, Progress, Purpose, Route, Stats, Taps,
 };
 use crate::cli::password::Secret;
 use crate::cli::{Request, parse_with};
 use crate::session::{Filters, LocalEof, PeerEof, Policy, Ways};
 use crate::sys::crowd::Reply;
+use crate::sys::net::Sharing;
 use crate::sys::options::{Md5Key, Options};
 
 #[test]
@@ -85,26 +86,23 @@ fn password(bytes: &[u8]) -> Md5Key {
 
 #[track_caller]
 fn connect(line: &str) -> Connect {
-    match plan(line).job.mode {
-        Mode::Connect(connect) => connect,
-        other => panic!("{line}: {other:?}"),
-    }
+    let mode = plan(line).job.mode;
+    let Mode::Connect(connect) = mode else { panic!("{line}: {mode:?}") };
+    connect
 }
 
 #[track_caller]
 fn listen(line: &str) -> Listen {
-    match plan(line).job.mode {
-        Mode::Listen(listen) => listen,
-        other => panic!("{line}: {other:?}"),
-    }
+    let mode = plan(line).job.mode;
+    let Mode::Listen(listen) = mode else { panic!("{line}: {mode:?}") };
+    listen
 }
 
 #[track_caller]
 fn scan(line: &str) -> Scan {
-    match plan(line).job.mode {
-        Mode::Scan(scan) => scan,
-        other => panic!("{line}: {other:?}"),
-    }
+    let mode = plan(line).job.mode;
+    let Mode::Scan(scan) = mode else { panic!("{line}: {mode:?}") };
+    scan
 }
 
 #[track_caller]

@@ -112,6 +112,7 @@ fn scopes(promises: &[Promise]) -> BitFlags<Scope> {
 /// The kernel's own words where it has been asked and refused. The crate's go unused: they weigh more than
 /// all that is here.
 fn words(error: RulesetError) -> String {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the crate's, which may get more")]
     let refusal = match error {
         RulesetError::CreateRuleset(CreateRulesetError::CreateRulesetCall { source, .. })
         | RulesetError::RestrictSelf(

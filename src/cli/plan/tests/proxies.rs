@@ -45,7 +45,7 @@ fn identities_with(options: &str, environment: Option<&str>) -> Result<Vec<Strin
                 let who = |proxy| identity(proxy).unwrap_or_else(|| "-".to_owned());
                 Ok(connect.route.proxies.iter().map(who).collect())
             }
-            other => panic!("{other:?}"),
+            other @ (Mode::Scan(_) | Mode::Listen(_)) => panic!("{other:?}"),
         },
         Ok(other) => panic!("{other:?}"),
         Err(error) => Err(error.to_string()),
