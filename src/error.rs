@@ -6,7 +6,8 @@
 use std::fmt;
 use std::io;
 
-/// Why the program ends with exit status 1, worded as the line that follows `nc: `.
+/// Why the program does not succeed, worded as the line that follows `nc: `. The exit status is 1, except
+/// for `Signal`: of that one the program dies.
 ///
 /// `Silent` is for failures whose lines have been printed as they happened (each address of a name
 /// that refused, say): the status is owed, another line is not.

@@ -271,9 +271,9 @@ pub enum Verdict {
     Fine,
     /// A scan has found what it was to find.
     Found,
-    /// What went wrong has been said.
+    /// What went wrong was said when it happened.
     Said,
-    /// It will be said now.
+    /// It has just been said, as the program's last line.
     Refused,
 }
 

@@ -18,7 +18,7 @@
 //! To understand the loop, read in this order: [`nonblock`] (what an attempt is), [`reactor`] (how
 //! readiness is remembered), [`flow`] (how one direction moves), [`session`] (how two are coupled),
 //! [`app`] (how the loop turns). `docs/architecture.md` follows one byte and one connection through all
-//! of it.
+//! of it. `docs/glossary.md` says what the field calls the things that have a name of their own here.
 
 // Here and not for all of the package: a test may say that nothing else is right.
 #![warn(clippy::wildcard_enum_match_arm)]

@@ -272,7 +272,7 @@ impl Program {
         let (mut stdin, mut stdout) = (traced.take_stdin(), traced.take_stdout());
         let mut peer = server.accepts();
         for _ in 0..trips {
-            // Who is not asleep yet when the next line comes has one wait less.
+            // A program that is not asleep yet when the next line comes has one wait less.
             rests(&traced, self.name, AT_LEAST);
             stdin.write_all(LINE).unwrap();
             peer.receives(LINE);

@@ -46,7 +46,7 @@ complete -c nc -s M -l ttl -d 'Time to live of packets sent' -r -f
 complete -c nc -s m -l min-ttl -d 'Least time to live of packets received' -r -f
 complete -c nc -s T -l tos -d 'Type of service: a keyword (ef, af11, cs0, lowdelay, ...) or a number' -r -f
 complete -c nc -l tcp-md5-file -d 'As -S; the password is FILE\'s first line' -r -F
-complete -c nc -s V -d 'Routing table, which Linux has none of: an error' -r -f
+complete -c nc -s V -d 'Routing table, which Linux does not have: an error' -r -f
 complete -c nc -l keepalive -d 'Probe a silent peer, after SECS and every SECS' -r -f
 complete -c nc -l interface -d 'Use this network interface only' -r -f
 complete -c nc -l mark -d 'Mark packets for routing and filters' -r -f
@@ -72,7 +72,7 @@ complete -c nc -s U -l unixsock -d 'Use UNIX sockets: PATH in the place of HOST 
 complete -c nc -l seqpacket -d 'As -U, with records (SOCK_SEQPACKET)'
 complete -c nc -l vsock -d 'Use vsock: CID PORT in the place of HOST PORT; CID may be host, local or any'
 complete -c nc -l mptcp -d 'Use Multipath TCP'
-complete -c nc -s Z -l dccp -d 'Use DCCP, which Linux has no more: an error'
+complete -c nc -s Z -l dccp -d 'Use DCCP, which Linux no longer has: an error'
 complete -c nc -s l -l listen -d 'Wait for a connection instead of making one'
 complete -c nc -s k -l keep-open -d 'Go on accepting clients, many at a time; needs -l'
 complete -c nc -l exclusive -d 'Let no other program listen on the same port; needs -l'
@@ -86,7 +86,7 @@ complete -c nc -l half-close -d 'Go on sending after the peer\'s end of file'
 complete -c nc -l send-only -d 'Discard what the peer sends, quit at the end of stdin'
 complete -c nc -l recv-only -d 'Do not read stdin, as -d'
 complete -c nc -s C -l crlf -d 'Send each LF as CR LF'
-complete -c nc -s t -l telnet -d 'Answer telnet negotiation, and keep it from stdout'
+complete -c nc -s t -l telnet -d 'Refuse telnet negotiation, and keep it from stdout'
 complete -c nc -s F -l pass-fd -d 'Pass the connected socket over stdout, and quit'
 complete -c nc -l sanitize -d 'Show control characters of the peer as escapes where stdout is a terminal'
 complete -c nc -s b -l broadcast -d 'Allow to send to a broadcast address'
@@ -96,7 +96,7 @@ complete -c nc -s D -l so-debug -d 'Let the kernel debug the socket'
 complete -c nc -s S -l tcp-md5 -d 'Sign with TCP MD5 (RFC 2385); asks for the password'
 complete -c nc -l nodelay -d 'Do not hold small writes back (TCP_NODELAY)'
 complete -c nc -l tcp-fastopen -d 'Use TCP Fast Open'
-complete -c nc -l progress -d 'Show on stderr how far it is (always so where stderr is a terminal and a file is relayed)'
+complete -c nc -l progress -d 'Show on stderr how far it is (unasked: of a file, on a terminal, after 1 s, and not with -vv)'
 complete -c nc -l no-progress -d 'Never show it'
 complete -c nc -l append-output -d 'Keep what is in the FILEs'
 complete -c nc -l timestamps -d 'Write the time, the direction and the peer to -o and --hex-dump'

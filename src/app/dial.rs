@@ -109,7 +109,7 @@ impl Dial {
         }
     }
 
-    /// Who is called, for whoever asks how far it is.
+    /// What is being connected to, for whoever asks how far it is.
     pub(super) fn standing(&self) -> String {
         let Number { host, port, .. } = &self.number;
         let port = port.map(|port| format!(" port {port}")).unwrap_or_default();

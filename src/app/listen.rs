@@ -25,7 +25,7 @@ pub(super) struct Opened {
     pub(super) file: Option<BoundPath>,
 }
 
-/// Opens the place, tells who wants to know.
+/// Opens the place, tells whoever waits for it.
 ///
 /// # Errors
 /// In Debian's words: the address is in use, not ours, privileged.

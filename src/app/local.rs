@@ -48,7 +48,7 @@ impl Local {
             && reactor.readiness(self.output_id).intersects(Readiness::READER_GONE)
     }
 
-    /// Nothing will be written any more: the reader shall know now, not when we exit.
+    /// Nothing will be written any more: the reader should know now, and not when we exit.
     pub(super) fn close_output(&mut self, reactor: &mut Loop) {
         let source = self.output.standard().event_source().map(|source| source as _);
         reactor.deregister(self.output_id, source);

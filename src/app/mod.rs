@@ -203,7 +203,7 @@ impl<'a> App<'a> {
         }
     }
 
-    /// The loop.
+    /// Runs the loop to its end, and says how it went.
     fn run(mut self) -> Result<(), Error> {
         let ran = self.turn_until_over();
         self.console.erase();
@@ -211,9 +211,11 @@ impl<'a> App<'a> {
         self.record.verdict()
     }
 
+    /// The loop: waits, and does what each wake is for, until nothing is left that could happen.
     fn turn_until_over(&mut self) -> Result<(), Error> {
         self.dial_next_port()?;
         self.poll_signals()?;
+        // anchor: loop
         while !self.is_over() {
             self.reactor.turn().map_err(Error::doing("cannot poll"))?;
             while let Some(wake) = self.reactor.next_wake() {
@@ -222,6 +224,7 @@ impl<'a> App<'a> {
                 self.settle()?;
             }
         }
+        // end: loop
         Ok(())
     }
 

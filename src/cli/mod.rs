@@ -114,7 +114,7 @@ fn parse_with(
     Ok(Request::Run(Box::new(plan)))
 }
 
-/// Help comes before every rule of the plan: who asks for it may not know what to type yet.
+/// Help comes before every rule of the plan: whoever asks for it may not know what to type yet.
 fn help_wanted(matches: &ArgMatches) -> Option<HelpTo> {
     if args::is_typed(matches, args::HELP) {
         Some(HelpTo::Stdout)

@@ -330,7 +330,7 @@ impl Step<'_> {
                 Ended::Datagrams => {
                     "stdin has ended, and all of it is sent. No packet says so: datagrams have no end."
                 }
-                Ended::Peer => "The peer's end is passed on: who reads the socket that is stdout sees it.",
+                Ended::Peer => "The peer's end is passed on: whoever reads the socket that is stdout sees it.",
             }),
             Self::Telnet { refusal, option } => {
                 let word = if *refusal == DONT { "DONT" } else { "WONT" };
@@ -385,7 +385,7 @@ impl Step<'_> {
                     "1: there was no connection, or not all went well. Debian's nc ends in the same way, \
                      and says nothing of a refused connection without -v."
                 }
-                Verdict::Refused => "1: without that there is nothing to do.",
+                Verdict::Refused => "1: the line above says why.",
             }),
         }
     }

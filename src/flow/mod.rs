@@ -52,7 +52,7 @@ pub struct Flow {
     transfer: Transfer,
     /// Few flows have any.
     limits: Option<Box<Limits>>,
-    /// The last pump left bytes in the source for want of room at the sink, and without a queue between.
+    /// The last pump left bytes in the source, because the sink had no room and there is no queue between.
     stalled: bool,
     pieces: u64,
     delivered: u64,

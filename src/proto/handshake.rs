@@ -28,7 +28,8 @@ use zeroize::Zeroize;
 ///   peer's first data.
 /// * The same bytes in, however cut, give the same bytes out, the same end, and the same number of
 ///   bytes consumed.
-/// * What it keeps is bounded, at 32 KiB. No input makes it panic.
+/// * What it keeps is bounded, at 32 KiB: the head of a reply, and the challenge of the one before. No
+///   input makes it panic.
 /// * Once it has ended, well or badly, further calls consume nothing and say the same again.
 ///
 /// Callers must not send a byte of the session before `Done`, nor take silence for progress: how long

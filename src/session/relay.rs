@@ -129,7 +129,7 @@ impl Relay {
         report: &mut Report,
     ) -> Option<End> {
         // Inbound first: after a reset the kernel still holds what arrived before, and it is the read
-        // behind it that shall meet the error, not a write.
+        // behind it that should meet the error, not a write.
         wire.begin_turn(turn.now);
         if made(Mistake::DropOnReset)
             && turn.gates.net.intersects(Readiness::ERROR)
@@ -295,7 +295,7 @@ impl Relay {
                     // It fails only on a connection that is gone, and reading tells that better.
                     let _ = wire.shutdown_write();
                 }
-                // Who has ended hears nothing, and says nothing that could still be received.
+                // The peer has ended: nothing more is expected from it, so what it is not told does not matter.
                 LocalEof::KeepOpen if self.inbound.state().is_over() => {}
                 LocalEof::KeepOpen => {
                     explain(|| Step::NotTold { datagrams: self.policy.framing.is_some() });

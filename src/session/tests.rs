@@ -25,7 +25,7 @@ struct Peer {
     retry_at: Option<Instant>,
 }
 
-/// Of who has not been heard yet they are not known.
+/// They are not known of a peer that has not been heard yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Whereabouts {
     #[default]

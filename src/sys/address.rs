@@ -55,8 +55,8 @@ impl UnixName {
     /// The kernel's form.
     ///
     /// # Errors
-    /// `ENAMETOOLONG` beyond 107 bytes, `EINVAL` for an empty path: what the kernel would say, had we
-    /// not to fit the name into its structure first.
+    /// `ENAMETOOLONG` beyond 107 bytes, `EINVAL` for an empty path. The kernel would say
+    /// the same, but the name has to fit into its structure first.
     fn to_sock_addr(&self) -> io::Result<SockAddr> {
         let bytes = self.0.as_bytes();
         let os = match bytes.split_first() {

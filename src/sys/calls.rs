@@ -82,7 +82,7 @@ pub(super) fn connect(socket: &Socket, to: &SockAddr, how: Connecting) -> io::Re
     connected
 }
 
-/// connect(2) of a socket for datagrams with who has sent to it.
+/// connect(2) of a socket for datagrams to whoever has sent to it.
 pub(super) fn connect_with_sender(socket: impl AsFd, sender: &SocketAddrAny) -> io::Result<()> {
     let connected = call_for(
         Call::on("connect", &socket),

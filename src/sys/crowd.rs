@@ -219,7 +219,7 @@ impl ByteSink for Crowd {
             }
         }
         self.served = 0;
-        // Where nobody is left to take it, the datagram waits for the next who is heard.
+        // Where nobody is left to take it, the datagram waits for the next peer that is heard.
         Ok(if taken { Attempt::Moved(from.len()) } else { Attempt::Blocked })
     }
 }

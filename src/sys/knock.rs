@@ -121,7 +121,7 @@ fn is_want(error: &io::Error, to: &SockAddr) -> bool {
 }
 
 /// Whether there is an address to reach this destination from. Where IPv6 is switched off there is none,
-/// and the errno is the one for want of ports. A datagram socket tells which, and sends nothing.
+/// and the errno is the same as where no port is free. A datagram socket tells which, and sends nothing.
 fn has_local_address(to: &SockAddr) -> bool {
     let asked = calls::socket(to.domain(), Type::DGRAM, None, Errand::HasRoute)
         .and_then(|socket| calls::connect(&socket, to, Connecting::Errand));

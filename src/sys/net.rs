@@ -223,7 +223,7 @@ pub enum Standing {
 /// What has become of a connection that was begun.
 ///
 /// The order matters: the pending error first, which asking for it clears, then the peer's address,
-/// which there is none of before the handshake is over.
+/// for a socket has none before the handshake is over.
 ///
 /// # Errors
 /// Why there is no connection: `ConnectionRefused`, `TimedOut` and so on.

@@ -70,9 +70,9 @@ pub struct Options {
     pub mark: Option<u32>,
     /// `--tcp-fastopen`: data in the SYN, RFC 7413. A client gets `TCP_FASTOPEN_CONNECT`: if the
     /// kernel has a cookie of the server, connect(2) succeeds at once and *the first write* sends the
-    /// SYN; until then the socket is writable and has no peer (getpeername(2): `ENOTCONN`), and who
-    /// only reads waits for ever. A write of no bytes sends the SYN alone. A listener gets `TCP_FASTOPEN`, tcp(7), and the sysctl `net.ipv4.tcp_fastopen` has to
-    /// allow it too.
+    /// SYN; until then the socket is writable and has no peer (getpeername(2): `ENOTCONN`), and a
+    /// program that only reads waits for ever. A write of no bytes sends the SYN alone. A listener gets
+    /// `TCP_FASTOPEN`, tcp(7), and the sysctl `net.ipv4.tcp_fastopen` has to allow it too.
     pub fast_open: bool,
     /// `--user-timeout`: how long sent data may stay unacknowledged until the connection is given up,
     /// rounded up to milliseconds; 0 leaves it to the system. `TCP_USER_TIMEOUT`, tcp(7), RFC 5482.

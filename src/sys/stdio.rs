@@ -243,7 +243,7 @@ impl Output {
         &mut self.0
     }
 
-    /// There is somebody at the other end who can leave.
+    /// There is a reader at the other end, which can leave.
     #[must_use]
     pub fn has_reader(&self) -> bool {
         match self.0.kind {
@@ -264,8 +264,8 @@ impl Output {
                 calls::shutdown_write(&socket, Ended::Peer)?;
             }
             Channel::Socket(_) | Channel::Polled(..) if self.has_reader() => {
-                // The number stays taken, by a pipe that nobody reads. It takes no file, which there may
-                // be none of, or no right to open one.
+                // The number stays taken, by a pipe that nobody reads. That needs no file, which may not
+                // be there, and no right to open one.
                 let (_, nowhere) = pipe_with(PipeFlags::CLOEXEC)?;
                 dup2_stdout(&nowhere)?;
             }
@@ -468,7 +468,7 @@ fn reopen(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
     Ok(open(path, flags, Mode::empty())?)
 }
 
-/// The terminal by the name that everybody may open who belongs to its session, also after su.
+/// The terminal by the name that every process of its session may open, also after su.
 fn open_controlling_terminal(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
     if tcgetsid(fd)? != getsid(None)? {
         return Err(io::ErrorKind::NotFound.into());

@@ -106,7 +106,7 @@ fn attempt(
             Some(Errno::AGAIN) if side_is_blocked() => return Ok(Spliced::Blocked),
             Some(Errno::AGAIN) if pipe.is_blocked() => return Ok(Spliced::PipeBlocked),
             // One of them has just become ready. Where they keep saying so and nothing moves, as in
-            // front of a byte of urgent data, a read gets on.
+            // front of a byte of urgent data, a read gets past it.
             Some(Errno::AGAIN) if doubts < MOST_DOUBTS => doubts += 1,
             Some(
                 Errno::AGAIN

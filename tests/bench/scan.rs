@@ -47,7 +47,7 @@ pub(crate) static CASES: [Case; 3] = [
     },
     Case {
         name: "scan.filtered",
-        about: "`nc -zv -w 1` on ports that never answer: 1000, but 3 for who takes one after another",
+        about: "`nc -zv -w 1` on ports that never answer: 1000, but 3 for a program that takes one after another",
         figure: RATE,
         better: Better::More,
         peers: &[Program::Openbsd, Program::NmapFast],

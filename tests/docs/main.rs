@@ -32,7 +32,7 @@ fn the_readme_has_every_option_and_no_other() {
     assert_same(&options_of_the_program(), &options_of(section(&readme, "Options")), "README.md");
 }
 
-/// Who has the help in one window finds the place in the other.
+/// Whoever has the help in one window finds the place in the other.
 #[test]
 fn the_man_page_and_the_readme_keep_the_order_of_the_help() {
     let order: Vec<_> = help().into_iter().map(|entry| entry[0].clone()).collect();

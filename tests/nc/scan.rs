@@ -122,7 +122,7 @@ fn without_w_a_probe_waits_three_seconds() {
     assert!(took >= least && took < most, "{took:?}");
 }
 
-/// Line by line: who reads along does not wait for the end.
+/// Line by line: whoever reads along does not wait for the end.
 #[test]
 fn a_line_is_told_when_its_turn_has_come() {
     let ports = Ports::reserve(3);

@@ -113,7 +113,7 @@ impl Wanted {
             skipped: Vec::new(),
             exact: false,
             list: false,
-            // Who wants transcripts rewritten wants them played.
+            // Whoever wants transcripts rewritten wants them played.
             ignored: match env::var_os("TRANSCRIPTS") {
                 Some(_) => Ignored::Included,
                 None => Ignored::LeftOut,

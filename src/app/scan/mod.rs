@@ -274,8 +274,8 @@ impl Scan {
         self.go_on(reactor, console);
     }
 
-    /// Looks the host up, and what proxies are told. Who waits for it to be there waits for its name, too:
-    /// then it blocks while the loop turns, and nothing is under way.
+    /// Looks the host up, and what proxies are told. Whoever waits for the host to be there waits for its
+    /// name, too: then it blocks while the loop turns, and nothing is under way.
     fn resolve(&mut self, reactor: &mut Loop, console: &Console) {
         let job::Scan { to, route, .. } = &self.wanted;
         match (Way::look_up(to, route, self.lookup), &mut self.watch) {

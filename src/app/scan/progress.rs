@@ -1,4 +1,4 @@
-//! How far a scan has come, in words: for the line that tells somebody who waits, and for who asks by a signal.
+//! How far a scan has come, in words: for the line that is redrawn, and for the answer to a signal.
 
 use std::time::{Duration, Instant};
 

@@ -20,14 +20,14 @@ pub(super) struct Voice {
     /// Where results are told on stdout.
     stdout: Option<Outlet>,
     progress: Line,
-    /// Who read stderr has left.
+    /// stderr's reader has gone.
     is_deaf: bool,
 }
 
 /// Why nothing can be told any more.
 #[derive(Debug)]
 pub(super) enum Unheard {
-    /// Who read it has left.
+    /// stdout's reader has gone.
     ReaderGone,
     /// stdout cannot be written.
     Broken(io::Error),

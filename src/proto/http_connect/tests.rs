@@ -247,7 +247,7 @@ fn a_refused_answer_is_an_error() {
     assert_eq!(on_connections(&[&challenge(BASIC), unauthorized]).1, Err(refused.clone()));
     let unasked = tell(&mut asked_as_joe(), [&unauthorized[..]]).end;
     assert_eq!(unasked, Err(Refusal::Http("HTTP/1.0 401 Unauthorized".to_owned()).into()));
-    // Nor is the password sent in the clear to who did not like its proof.
+    // Nor is the password sent in the clear to a proxy that did not like its proof.
     let challenges = [challenge(&format!("{DIGEST}\r\n")), challenge(BASIC)];
     assert_eq!(on_connections(&[&challenges[0], &challenges[1]]).1, Err(refused.clone()));
     assert_eq!(refused.to_string(), "Proxy authentication failed");

@@ -68,9 +68,9 @@ pub enum Promise {
     Stdio,
     /// Take connections.
     Accept,
-    /// Connect a datagram socket to who has sent to it.
+    /// Connect a datagram socket to whoever has sent to it.
     Meet,
-    /// Send datagrams to who has sent some.
+    /// Send datagrams to whoever has sent some.
     Answer,
     /// Make sockets, bind and connect them.
     Dial,
@@ -197,8 +197,8 @@ fn obstacle() -> Option<&'static str> {
     if is_set("LD_PRELOAD") {
         return Some("a library is preloaded");
     }
-    // A service's own filter ends who makes a call that is not on its list, and the calls that give up rights
-    // are not in @system-service: SystemCallFilter= of systemd.exec(5). There is no asking first.
+    // A service's own filter may end a process for a call that is not on its list, and the calls that give up
+    // rights are not in @system-service: SystemCallFilter= of systemd.exec(5). There is no asking first.
     if is_set("INVOCATION_ID") && matches!(secure_computing_mode(), Ok(SecureComputingMode::Filter))
     {
         return Some("this service has a filter already");

@@ -240,7 +240,7 @@ fn condition(check: Check) -> &'static str {
     match check {
         Check::Clear(_, bits) if bits == libc::PROT_EXEC.cast_unsigned() => "nothing executable",
         Check::Clear(..) => "to read",
-        Check::Null(_) => "to who it is connected to",
+        Check::Null(_) => "to its peer only",
         Check::Is(_, 0) => "its own limits",
         Check::Is(..) => "`PR_SET_NO_NEW_PRIVS`",
         Check::Neither(..) => "but `TIOCSTI` and `TIOCLINUX`",

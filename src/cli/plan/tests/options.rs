@@ -140,7 +140,7 @@ fn passwords_come_from_the_terminal_or_a_file() {
     assert_eq!(options("-S").md5_key, Some(password(b"typed")));
     assert_eq!(options("--tcp-md5").md5_key, Some(password(b"typed")));
     assert_eq!(options(&in_file).md5_key, Some(password(b"written")));
-    // Who names a file does not want to be asked.
+    // Whoever names a file does not want to be asked.
     assert_eq!(options(&format!("-S {in_file}")).md5_key, Some(password(b"written")));
     assert_eq!(
         refusal("--tcp-md5-file /no/such/file h 1"),

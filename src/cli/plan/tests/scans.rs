@@ -324,7 +324,7 @@ fn scan_exit_says_how_many_must_be_open() {
     assert_eq!(scan("-z --scan-exit any h 1").goal, ScanGoal::Any);
     assert_eq!(scan("-z --scan-exit all h 1").goal, ScanGoal::All);
     assert_eq!(refusal("-z --scan-exit bogus h 1"), "scan exit must be any or all: bogus");
-    // Who waits, waits for all.
+    // Whoever waits, waits for all.
     for options in ["", "--scan-exit any", "--scan-exit all"] {
         let line = format!("-z --wait-until-open 1 {options} h 1");
         assert_eq!(scan(&line).goal, ScanGoal::All, "{line}");
