@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+/// What progress is shown on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Screen {
+    /// One line that is drawn over.
+    Terminal,
+    /// One line below the other.
+    Log,
+}
+
 /// Whether it is on the screen now. What it says is whoever draws it's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Line {
@@ -39,6 +48,9 @@ pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// From one drawing to the next.
 pub(super) const REDRAW: Duration = Duration::from_millis(200);
+
+/// From one line of a log to the next, and between drawings where only the time goes on.
+pub(super) const LINE_EACH: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

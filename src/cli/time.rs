@@ -9,18 +9,23 @@ use std::time::Duration;
 use super::{Misfit, decimal, split_sign};
 use crate::error::Error;
 
-/// Reads a time of 0 or more.
+/// Reads a time of 0 or more that poll(2) is to wait.
 pub(super) fn parse(noun: &str, text: &str) -> Result<Duration, Error> {
-    parse_signed(noun, text)?.ok_or_else(|| Misfit::TooSmall.of(noun, text))
+    parse_within(noun, text, POLLED)
+}
+
+/// Reads a time of 0 up to so many seconds.
+pub(super) fn parse_within(noun: &str, text: &str, most: u64) -> Result<Duration, Error> {
+    parse_signed(noun, text, most)?.ok_or_else(|| Misfit::TooSmall.of(noun, text))
 }
 
 /// Reads a time where a negative one is legal and means none at all (`-q`).
-pub(super) fn parse_signed(noun: &str, text: &str) -> Result<Option<Duration>, Error> {
+pub(super) fn parse_signed(noun: &str, text: &str, most: u64) -> Result<Option<Duration>, Error> {
     let (negative, amount) = split_sign(text);
     match nanoseconds(amount) {
         None => Err(Misfit::Invalid.of(noun, text)),
         Some(nanos) if negative && nanos > 0 => Ok(None),
-        Some(nanos) if nanos > LARGEST_SECONDS * SECOND => Err(Misfit::TooLarge.of(noun, text)),
+        Some(nanos) if nanos > most * SECOND => Err(Misfit::TooLarge.of(noun, text)),
         Some(nanos) => Ok(Some(Duration::from_nanos(nanos))),
     }
 }
@@ -54,8 +59,15 @@ fn nanoseconds(text: &str) -> Option<u64> {
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Debian's limit: poll(2) counts milliseconds in an `int`, so no more than `INT_MAX / 1000`.
-const LARGEST_SECONDS: u64 = 2_147_483;
+/// Debian's limit of `-w`, in seconds: poll(2) counts milliseconds in an `int`, so no more than
+/// `INT_MAX / 1000`.
+const POLLED: u64 = 2_147_483;
+
+/// Debian's limit of `-q`, in seconds: an `int`.
+pub(super) const ALARM: u64 = i32::MAX as u64;
+
+/// Debian's limit of `-i`, in seconds: an `unsigned int`.
+pub(super) const SLEEP: u64 = u32::MAX as u64;
 
 #[cfg(test)]
 mod tests {
@@ -119,9 +131,9 @@ mod tests {
 
     #[test]
     fn negative_is_none_where_it_is_legal() {
-        assert_eq!(parse_signed("quit timer", "-1").expect("legal"), None);
-        assert_eq!(parse_signed("quit timer", "0").expect("legal"), Some(Duration::ZERO));
-        let error = parse_signed("quit timer", "x").expect_err("no time");
+        assert_eq!(parse_signed("quit timer", "-1", ALARM).expect("legal"), None);
+        assert_eq!(parse_signed("quit timer", "0", ALARM).expect("legal"), Some(Duration::ZERO));
+        let error = parse_signed("quit timer", "x", ALARM).expect_err("no time");
         assert_eq!(error.to_string(), "quit timer invalid: x");
     }
 
@@ -134,7 +146,7 @@ mod tests {
         #[test]
         fn any_text_is_read_or_refused(text in "\\PC*|[-+0-9.smh \t]*") {
             let _ = parse("timeout", &text);
-            let _ = parse_signed("quit timer", &text);
+            let _ = parse_signed("quit timer", &text, ALARM);
         }
 
         #[test]

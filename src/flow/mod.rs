@@ -426,7 +426,14 @@ impl Flow {
                 progress.blocked.sink = true;
             }
             Event::Rearranged => {}
-            Event::Ended => self.end_of_source(),
+            Event::Ended => {
+                progress.calls += 1;
+                // An end of file is something read, too.
+                self.count_read();
+                if self.state == State::Open {
+                    self.end_of_source();
+                }
+            }
             Event::SourceFailed(error) => {
                 progress.failure = Some(Failure::Source(error));
                 self.end_of_source();

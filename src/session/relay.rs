@@ -30,9 +30,28 @@ pub(super) struct Relay {
     /// Few sessions have any.
     filtering: Option<Box<Filtering>>,
     last_active: Instant,
-    quit_at: Option<Instant>,
+    local_end: LocalEnd,
     /// The first thing that broke; the session goes on as long as one direction has work.
     trouble: Option<Box<End>>,
+}
+
+/// The moment when stdin has ended and everything read from it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LocalEnd {
+    Awaited,
+    /// The peer has been told what it is to be told.
+    Met {
+        quit_at: Option<Instant>,
+    },
+}
+
+impl LocalEnd {
+    fn quit_at(self) -> Option<Instant> {
+        match self {
+            Self::Awaited => None,
+            Self::Met { quit_at } => quit_at,
+        }
+    }
 }
 
 /// The layers between stdin, stdout and the wire.
@@ -75,7 +94,7 @@ impl Relay {
             inbound,
             filtering,
             last_active: now,
-            quit_at: None,
+            local_end: LocalEnd::Awaited,
             trouble: None,
         }
     }
@@ -239,7 +258,8 @@ impl Relay {
     }
 
     /// Behind the peer's end of file nobody reads any more, and while stdin is silent nobody writes: then
-    /// the kernel's hint is all there is to learn from that the peer has gone for good.
+    /// the kernel's hint is all there is to learn from that the peer has gone for good. Of a UNIX socket it
+    /// comes with the peer's close, which is no error; over TCP nobody can tell that from a half-close.
     fn notice_a_dead_wire(
         &mut self,
         wire: &mut impl Wire,
@@ -247,12 +267,14 @@ impl Relay {
         net: Readiness,
     ) {
         let only_sending = self.inbound.state().is_over() && !self.outbound.state().is_over();
-        if only_sending
-            && net.intersects(Readiness::READER_GONE)
-            && let Some(error) = wire.take_error()
-        {
-            self.note_trouble(End::PeerFailed(error));
-            self.outbound.give_up(local_in);
+        if only_sending && net.intersects(Readiness::READER_GONE) {
+            match wire.take_error() {
+                Some(error) => {
+                    self.note_trouble(End::PeerFailed(error));
+                    self.outbound.give_up(local_in);
+                }
+                None => self.outbound.stop(),
+            }
         }
     }
 
@@ -289,19 +311,23 @@ impl Relay {
             }
             None => {}
         }
-        if sent.finished {
+        // What is never read has no end of its own: Debian's takes the first sign of the peer for it.
+        let never_read = self.policy.ways == Ways::ReceiveOnly;
+        let ends = sent.finished || (never_read && received.calls > 0);
+        if ends && self.local_end == LocalEnd::Awaited {
+            let quit_at = self.policy.quit_after.map(|wait| now + wait);
+            self.local_end = LocalEnd::Met { quit_at };
             match self.policy.local_eof {
                 LocalEof::HalfClose => {
                     // It fails only on a connection that is gone, and reading tells that better.
                     let _ = wire.shutdown_write();
                 }
                 // The peer has ended: nothing more is expected from it, so what it is not told does not matter.
-                LocalEof::KeepOpen if self.inbound.state().is_over() => {}
+                LocalEof::KeepOpen if never_read || self.inbound.state().is_over() => {}
                 LocalEof::KeepOpen => {
                     explain(|| Step::NotTold { datagrams: self.policy.framing.is_some() });
                 }
             }
-            self.quit_at = self.policy.quit_after.map(|wait| now + wait);
         }
         if self.inbound.reads_are_used_up() {
             self.outbound.stop();
@@ -327,16 +353,21 @@ impl Relay {
         let both_over = self.inbound.state().is_over() && self.outbound.state().is_over();
         let sending_was_all = self.policy.ways == Ways::SendOnly && self.outbound.state().is_over();
         if both_over || sending_was_all {
-            return Some(self.trouble.take().map_or(End::Complete, |trouble| *trouble));
+            return Some(self.ending(End::Complete));
         }
-        if self.quit_at.is_some_and(|at| at <= now) {
-            return Some(End::QuitTimer);
+        if self.local_end.quit_at().is_some_and(|at| at <= now) {
+            return Some(self.ending(End::QuitTimer));
         }
         // Strictly later, so that `-w 0` lets the turn finish in which something moved.
         if self.idle_deadline().is_some_and(|at| at < now) {
-            return Some(End::Idle);
+            return Some(self.ending(End::Idle));
         }
         None
+    }
+
+    /// What broke before counts for more than that nothing came after it.
+    fn ending(&mut self, end: End) -> End {
+        self.trouble.take().map_or(end, |trouble| *trouble)
     }
 
     /// The relay is ended from outside.
@@ -355,7 +386,7 @@ impl Relay {
 
     fn deadline(&self, now: Instant) -> Option<Instant> {
         let next_move = self.gates().filter(|at| *at > now);
-        self.quit_at.into_iter().chain(self.idle_deadline()).chain(next_move).min()
+        self.local_end.quit_at().into_iter().chain(self.idle_deadline()).chain(next_move).min()
     }
 
     /// When what waits for nothing but time may go on.

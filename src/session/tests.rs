@@ -231,6 +231,14 @@ fn a_peer_that_dies_behind_its_eof_is_noticed_while_stdin_is_silent() {
 }
 
 #[test]
+fn a_peer_that_hangs_up_behind_its_eof_ends_the_session() {
+    let mut bench = bench(client()).peer_says(Said::Eof);
+    bench.goes_on();
+    bench.hints = Readiness::WRITE_CLOSED;
+    assert!(bench.ends().is_clean());
+}
+
+#[test]
 fn reset_delivers_what_came_before_and_is_not_clean() {
     let mut bench = bench(client()).peer_says(Said::Bytes(b"before")).peer_says(Said::Reset);
     let outcome = bench.ends();
@@ -289,8 +297,8 @@ fn unreadable_stdin_counts_as_its_end_and_is_told_at_the_end() {
 }
 
 #[test]
-fn receive_only_never_touches_stdin_and_never_sends_fin() {
-    let policy = Policy { ways: Ways::ReceiveOnly, ..with_fin() };
+fn receive_only_never_touches_stdin() {
+    let policy = Policy { ways: Ways::ReceiveOnly, ..client() };
     let mut bench = bench(policy).types(b"typed");
     bench.goes_on();
     assert!(!bench.session.takes_input());
@@ -348,6 +356,21 @@ fn idle_timer_starts_anew_with_every_byte() {
     assert!(matches!(bench.ends().end, End::Idle));
 }
 
+/// Who has just closed its standard input waits for the answer as long as somebody who has just typed.
+#[test]
+fn idle_timer_starts_anew_with_an_end_of_file() {
+    let second = Duration::from_secs(1);
+    let policy = Policy { idle: Some(second), ..client() };
+    for end in [|bench: Bench| bench.ends_stdin(), |bench: Bench| bench.peer_says(Said::Eof)] {
+        let mut bench = bench(policy.clone());
+        bench.now += second;
+        let mut bench = end(bench);
+        assert_eq!(bench.goes_on().deadline, Some(bench.now + second));
+        bench.now += second + Duration::from_nanos(1);
+        assert!(matches!(bench.ends().end, End::Idle));
+    }
+}
+
 #[test]
 fn what_the_rate_holds_back_is_no_idleness() {
     let (second, byte) = (Duration::from_secs(1), NonZeroU64::new(1));
@@ -362,6 +385,20 @@ fn what_the_rate_holds_back_is_no_idleness() {
     assert_eq!(bench.goes_on().deadline, Some(bench.now + second));
     bench.now += second;
     assert!(matches!(bench.ends().end, End::Idle));
+}
+
+#[test]
+fn what_broke_before_is_told_when_the_time_is_over() {
+    let second = Duration::from_secs(1);
+    for policy in
+        [Policy { idle: Some(second), ..client() }, Policy { quit_after: Some(second), ..client() }]
+    {
+        let mut bench = bench(policy);
+        bench.stdin.steps.push_back(Step::Fail(io::ErrorKind::IsADirectory));
+        bench.goes_on();
+        bench.now += second * 2;
+        assert!(matches!(bench.ends().end, End::InputFailed(_)));
+    }
 }
 
 #[test]
@@ -383,6 +420,27 @@ fn receive_limit_ends_both_directions_and_loses_nothing() {
     let outcome = bench.ends();
     assert!(outcome.is_clean());
     assert_eq!(outcome.received, 6);
+}
+
+#[test]
+fn an_end_of_file_is_a_read() {
+    let policy = |reads| Policy { recv_limit: NonZeroU64::new(reads), ..client() };
+    let says_all = |bench: Bench| bench.peer_says(Said::Bytes(b"all")).peer_says(Said::Eof);
+    assert!(bench(policy(1)).peer_says(Said::Eof).ends().is_clean());
+    assert!(says_all(bench(policy(2))).ends().is_clean());
+    says_all(bench(policy(3))).goes_on();
+}
+
+#[test]
+fn what_is_never_read_ends_with_the_peers_first_sign() {
+    let deaf = Policy { ways: Ways::ReceiveOnly, ..with_fin() };
+    let mut bench = bench(deaf).types(b"never read");
+    bench.goes_on();
+    assert!(!bench.session.wire_mut().saw_eof);
+    let mut bench = bench.peer_says(Said::Bytes(b"banner"));
+    bench.goes_on();
+    assert!(bench.session.wire_mut().saw_eof && bench.session.wire_mut().got.is_empty());
+    assert!(bench.peer_says(Said::Eof).ends().is_clean());
 }
 
 #[test]

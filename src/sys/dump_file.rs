@@ -3,10 +3,11 @@
 //! Must not know: what is written there.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{FileType, Mode, OFlags, fstat, ftruncate, open};
+use rustix::stdio::{stdin, stdout};
 
 use super::stdio::Output;
 
@@ -29,27 +30,45 @@ pub type Identity = (u64, u64);
 /// Those of [`open_to_write`].
 pub fn create(path: &Path, existing: Existing) -> io::Result<(Output, Option<Identity>)> {
     let fd = open_to_write(path, existing)?;
-    let stat = fstat(&fd)?;
-    let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-    // Both are narrower on some machines.
-    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
-    let identity = is_regular.then_some((stat.st_dev as u64, stat.st_ino as u64));
+    let identity = identity(fd.as_fd())?;
     Ok((Output::own(fd)?, identity))
 }
 
 /// Opens a file for writing, as a shell's `>` or `>>` does: it is made where there is none, with the mode
 /// that the umask leaves of 0666, and a symbolic link leads to what it names. A FIFO, a terminal or a
-/// device is never waited for.
+/// device is never waited for. The payload's own files are left alone.
 ///
 /// # Errors
-/// open(2); of a FIFO that nobody reads, `ENXIO`.
+/// open(2); of a FIFO that nobody reads, `ENXIO`. It is the file of stdin or of stdout.
 pub fn open_to_write(path: &Path, existing: Existing) -> io::Result<OwnedFd> {
-    let kept = match existing {
-        Existing::Overwritten => OFlags::TRUNC,
-        Existing::Kept => OFlags::APPEND,
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let flags = match existing {
+        Existing::Overwritten => flags,
+        Existing::Kept => flags | OFlags::APPEND,
     };
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | kept;
-    Ok(open(path, flags | OFlags::NONBLOCK, Mode::from_raw_mode(0o666))?)
+    let fd = open(path, flags, Mode::from_raw_mode(0o666))?;
+    let Some(identity) = identity(fd.as_fd())? else { return Ok(fd) };
+    for (standard, name) in [(stdin(), "standard input"), (stdout(), "standard output")] {
+        // One that is closed is no file.
+        if self::identity(standard).is_ok_and(|other| other == Some(identity)) {
+            return Err(io::Error::other(format!("it is the file of {name}")));
+        }
+    }
+    if existing == Existing::Overwritten {
+        // Not before it is known whose it is.
+        ftruncate(&fd, 0)?;
+    }
+    Ok(fd)
+}
+
+/// Of a regular file, which one it is.
+fn identity(fd: BorrowedFd<'_>) -> io::Result<Option<Identity>> {
+    let stat = fstat(fd)?;
+    let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    // Both are narrower on some machines.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    Ok(is_regular.then_some((stat.st_dev as u64, stat.st_ino as u64)))
 }
 
 #[cfg(test)]

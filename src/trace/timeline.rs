@@ -36,14 +36,19 @@ static TIMELINE: OnceLock<Mutex<Timeline>> = OnceLock::new();
 /// From now on events are drawn into this file, which is empty.
 ///
 /// # Errors
-/// The file cannot be written at a place of choice: it is no regular file.
+/// The file cannot be written at a place of choice: it is no regular file. That there is no room for it is
+/// told at the end, as it is when the room runs out later.
 pub fn start(file: File) -> io::Result<()> {
     let mut timeline =
         Timeline { file, written: 0, text: String::new(), is_awake: false, failure: None };
     timeline.text.push_str(
         "[\n{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"thread_name\",\"args\":{\"name\":\"the loop\"}}",
     );
-    timeline.flush()?;
+    match timeline.flush() {
+        Ok(()) => {}
+        Err(error) if is_full(&error) => timeline.failure = Some(error),
+        Err(error) => return Err(error),
+    }
     // It is set once: this is called once.
     let _ = TIMELINE.set(Mutex::new(timeline));
     Ok(())
@@ -185,6 +190,10 @@ impl Timeline {
         self.written += kept as u64;
         Ok(())
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Microseconds with their decimals, which the format allows.

@@ -12,7 +12,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::ends::{Kind, Pty};
-use crate::support::{Nc, Peer, Role, Running, noise, watch};
+use crate::support::{Datagrams, Nc, Peer, Role, Running, Server, noise, watch};
 
 /// A client connected to us.
 #[track_caller]
@@ -264,7 +264,7 @@ fn send_only_waits_for_a_peer_that_talks_before_it_reads() {
 
 #[test]
 fn receive_only_never_reads_stdin_and_ends_with_the_peer() {
-    for options in ["--recv-only", "-d", "-d -N"] {
+    for options in ["--recv-only", "-d", "-d --no-shutdown"] {
         for (mut nc, mut peer) in [client(options), listener(options)] {
             nc.types(b"never sent");
             peer.sends(b"received");
@@ -277,6 +277,23 @@ fn receive_only_never_reads_stdin_and_ends_with_the_peer() {
             peer.finishes();
             nc.ends().exits(0).showed(b"received, and more").complained_of_nothing();
             peer.receives_eof();
+        }
+    }
+}
+
+/// A server that greets and then waits for our end of file is not waited for in vain.
+#[test]
+fn receive_only_with_shutdown_sends_fin_once_the_peer_has_said_something() {
+    for options in ["-d -N", "--recv-only -q 5"] {
+        for (mut nc, mut peer) in [client(options), listener(options)] {
+            nc.types(b"never sent");
+            nc.settles();
+            peer.has_received_nothing();
+            peer.sends(b"greeting");
+            peer.receives_eof();
+            peer.sends(b", and more");
+            peer.finishes();
+            nc.ends().exits(0).showed(b"greeting, and more").complained_of_nothing();
         }
     }
 }
@@ -315,6 +332,41 @@ fn w_is_put_off_by_bytes_either_way() {
 }
 
 #[test]
+fn w_is_put_off_by_an_end_of_file_either_way() {
+    let (mut nc, mut peer) = client("-w 1");
+    watch(Duration::from_millis(600));
+    nc.ends_input();
+    watch(Duration::from_millis(600));
+    peer.sends(b"late");
+    nc.shows(b"late");
+    peer.finishes();
+    nc.ends().exits(0).showed(b"late").complained_of_nothing();
+
+    let (mut nc, mut peer) = client("-w 1");
+    watch(Duration::from_millis(600));
+    peer.finishes();
+    watch(Duration::from_millis(600));
+    nc.types(b"late");
+    peer.receives(b"late");
+    nc.ends_input();
+    nc.ends().exits(0).complained_of_nothing();
+    peer.receives_eof();
+}
+
+/// Bytes that are missing are no silence: it is told why there are none.
+#[test]
+fn w_does_not_hide_that_stdin_has_failed() {
+    for options in ["-w 0.2", "--quit-after 0.2", "-u -w 0.2", "-u -q 0"] {
+        let (server, datagrams) = (Server::start(), Datagrams::bind());
+        let port = if options.contains("-u") { datagrams.port() } else { server.port() };
+        let folder = tempfile::tempdir().unwrap();
+        let stdin = std::fs::File::open(folder.path()).unwrap();
+        let nc = Nc::new(format!("{options} 127.0.0.1 {port}")).stdin(stdin).start();
+        nc.ends().exits(1).showed(b"").said("nc: stdin: Is a directory\n");
+    }
+}
+
+#[test]
 fn w_does_not_limit_the_wait_for_a_client() {
     let (mut nc, port) = Nc::new("-l -w 0.2").listens();
     watch(Duration::from_millis(600));
@@ -332,6 +384,14 @@ fn receive_limit_ends_after_so_many_reads() {
         nc.shows(b"one ");
         peer.sends(b"two");
         nc.ends().exits(0).showed(b"one two").complained_of_nothing();
+    }
+}
+
+#[test]
+fn receive_limit_counts_the_end_of_file() {
+    for (nc, peer) in [client("-W 1"), listener("-W 1")] {
+        peer.finishes();
+        nc.ends().exits(0).showed(b"").complained_of_nothing();
     }
 }
 

@@ -223,6 +223,27 @@ fn every_mode_answers_sigusr1() {
     listening.still_runs();
 }
 
+/// What waits to be told behind a port that does not answer has been tried.
+#[test]
+fn a_scan_counts_what_it_has_tried() {
+    let silent = SilentPort::start();
+    let closed = [ClosedPort::reserve(), ClosedPort::reserve()];
+    let [one, other] = closed.each_ref().map(ClosedPort::port);
+    let ports = format!("127.0.0.1 {} {one} {other}", silent.port());
+    let mut nc = Nc::new(format!("-z -w 20 {ports}")).start();
+    nc.settles();
+    nc.signal(Signal::USR1);
+    nc.says("2 of 3 ports, ");
+    nc.still_runs();
+
+    // Nobody draws over a log, and nothing is said there unasked.
+    let logged = Nc::new(format!("-z -w 1.5 --progress {ports}")).start();
+    let line = logged.says("2 of 3 ports, ");
+    assert!(line.starts_with("nc: ") && !logged.stderr_text().contains('\x1b'), "{line:?}");
+    logged.ends().exits(1);
+    Nc::new(format!("-z -w 1.5 {ports}")).start().ends().exits(1).said_nothing();
+}
+
 /// Whether it is stands in a file, which is opened when one comes. In a sandbox it cannot be: then the
 /// question is answered, and ends nothing.
 #[test]

@@ -205,7 +205,7 @@ const REFUSALS: [(&str, &str, &str); 5] = [
     ("prctl", "error=EPERM", "Landlock: Operation not permitted"),
 ];
 
-const OLD: &str = "Landlock: this kernel has none, or less than Linux 6.7";
+const OLD: &str = "Landlock: this kernel has none, less than Linux 6.7 has, or forbids it";
 
 #[test]
 #[ignore = "needs strace"]

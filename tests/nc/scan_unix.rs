@@ -4,11 +4,12 @@
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::tempdir;
 
-use crate::support::{Finished, Nc};
+use crate::support::{Finished, Nc, watch};
 
 #[track_caller]
 fn scanned(options: &str, path: impl Into<std::ffi::OsString>) -> Finished {
@@ -25,6 +26,19 @@ fn somebody_listens() {
         listener.accept().unwrap();
     }
     assert!(path.exists());
+}
+
+#[test]
+fn a_path_that_is_waited_for_is_told_only_in_vain() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("late");
+    let nc = Nc::new("-z -U --wait-until-open 20 --every 20ms").arg(&path).start();
+    watch(Duration::from_millis(100));
+    let server = UnixListener::bind(&path).unwrap();
+    nc.ends().exits(0).said_nothing();
+    drop(server);
+    let line = format!("nc: {}: Connection refused\n", path.display());
+    scanned("-zU --wait-until-open 0.1 --every 20ms", &path).exits(1).said(&line);
 }
 
 #[test]

@@ -266,4 +266,9 @@ fn a_name_that_nobody_ever_knows() {
         "nc: getaddrinfo for host \"never.test\" port 4004: Name or service not known\n\
          nc: the port did not open in time\n",
     );
+
+    let nc = Nc::new("-z --wait-until-open 0.1 --every 50ms never.test 4004");
+    let end = with_hosts_alone(dir.path(), "127.0.0.1 other.test\n", nc).start().ends();
+    let line = "nc: getaddrinfo for host \"never.test\" port 4004: Name or service not known\n";
+    end.exits(1).showed(b"").said(line);
 }

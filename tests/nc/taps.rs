@@ -524,6 +524,23 @@ fn a_file_that_cannot_be_opened_is_told_before_anything_is_connected() {
     let args =
         format!("-o {} --output {} 127.0.0.1 {}", file.display(), link.display(), server.port());
     Nc::new(args).start().ends().exits(1).said_one_line_with("cannot write two dumps to ");
+    // The payload's own files are not even emptied.
+    fs::write(&file, "payload").unwrap();
+    let options = [
+        format!("-o {}", link.display()),
+        format!("--record {}", file.display()),
+        format!("--output {} --append-output", file.display()),
+        format!("--trace-json {}", file.display()),
+    ];
+    for option in options {
+        let nc = || Nc::new(format!("{option} 127.0.0.1 {}", server.port()));
+        let own = || fs::OpenOptions::new().read(true).append(true).open(&file).unwrap();
+        let reads = nc().stdin(own()).start();
+        reads.ends().exits(1).said_one_line_with(": it is the file of standard input\n");
+        let writes = nc().stdout(own()).start();
+        writes.ends().exits(1).said_one_line_with(": it is the file of standard output\n");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "payload");
     server.listener().set_nonblocking(true).unwrap();
     let nobody = server.listener().accept().expect_err("nobody came");
     assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);

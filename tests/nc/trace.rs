@@ -319,7 +319,6 @@ fn a_timeline_that_cannot_be_written_is_one_line_before_anything_is_done() {
         ("/dev/fd/1".into(), "not a regular file"),
         (dir.path().to_path_buf(), "Is a directory"),
         (dir.path().join("missing/trace.json"), "No such file or directory"),
-        ("/dev/full".into(), "No space left on device"),
     ] {
         let server = Server::start();
         let args = format!("--trace-json {} 127.0.0.1 {}", path.display(), server.port());
@@ -328,6 +327,21 @@ fn a_timeline_that_cannot_be_written_is_one_line_before_anything_is_done() {
         server.listener().set_nonblocking(true).expect("a listener");
         assert!(server.listener().accept().is_err(), "it had connected");
     }
+}
+
+#[test]
+fn a_timeline_without_any_room_costs_no_session() {
+    let server = Server::start();
+    let args = format!("--trace-json /dev/full -N 127.0.0.1 {}", server.port());
+    let mut nc = Nc::new(args).start();
+    let mut peer = server.accepts();
+    nc.types(b"question");
+    nc.ends_input();
+    assert_eq!(peer.receives_to_eof(), b"question");
+    peer.sends(b"answer");
+    drop(peer);
+    let line = "nc: /dev/full: No space left on device; the timeline ends here\n";
+    nc.ends().exits(0).showed(b"answer").said(line);
 }
 
 #[test]

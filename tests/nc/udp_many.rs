@@ -42,6 +42,15 @@ fn everybody_is_heard() {
 }
 
 #[test]
+fn no_number_of_reads_ends_it() {
+    let (mut nc, port) = listener("-W 1");
+    for bytes in [&b"1"[..], b"2", b"3"] {
+        is_heard(&nc, &Datagrams::connect(port), bytes);
+    }
+    nc.still_runs();
+}
+
+#[test]
 fn the_last_is_answered() {
     for options in ["", "--udp-reply last"] {
         let (mut nc, port) = listener(options);

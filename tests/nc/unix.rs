@@ -78,6 +78,28 @@ fn a_client_relays_both_ways() {
     nc.ends().exits(0).said_nothing();
 }
 
+/// Here, and not over TCP, the kernel tells a peer that has closed from one that has only ended.
+#[test]
+fn a_peer_that_closes_ends_a_client_whatever_stdin_does() {
+    for options in ["-U", "-U -N", "-U -C", "--seqpacket"] {
+        let (_dir, path) = place();
+        let kind = if options.contains("seq") { Type::SEQPACKET } else { Type::STREAM };
+        let server = Socket::new(Domain::UNIX, kind, None).unwrap();
+        server.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        server.listen(1).unwrap();
+        let mut nc = Nc::new(options).arg(&path).start();
+        assert!(ready(&server, PollFlags::IN, DEADLINE), "nobody connected");
+        let (peer, _) = server.accept().unwrap();
+        peer.send(b"all").unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        nc.shows(b"all");
+        nc.settles();
+        nc.still_runs();
+        drop(peer);
+        nc.ends().exits(0).showed(b"all").said_nothing();
+    }
+}
+
 #[test]
 fn a_listener_relays_both_ways() {
     let (_dir, path) = place();

@@ -18,7 +18,7 @@ use progress::{Course, Reached};
 
 use super::hub::{Farewell, Hub};
 use super::job::{Metering, Progress as Wanted, Stats};
-use super::line::{GRACE, REDRAW};
+use super::line::{GRACE, LINE_EACH, REDRAW, Screen};
 use super::local::Local;
 use super::notice::Console;
 use super::{Alarm, App, Loop, SEE};
@@ -58,15 +58,6 @@ struct Manner {
     has_rival: bool,
     /// Who may draw.
     group: ProcessGroup,
-}
-
-/// What stderr is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Screen {
-    /// One line that is drawn over.
-    Terminal,
-    /// One line below the other.
-    Log,
 }
 
 impl Meter {
@@ -156,7 +147,7 @@ impl Meter {
         let pause = match (manner.screen, moves) {
             (Screen::Terminal, true) => REDRAW,
             // Only the time goes on.
-            (Screen::Terminal, false) | (Screen::Log, _) => Duration::from_secs(1),
+            (Screen::Terminal, false) | (Screen::Log, _) => LINE_EACH,
         };
         match manner.screen {
             // It would spoil what is typed there, and `stty tostop` would stop the transfer.

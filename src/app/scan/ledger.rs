@@ -8,11 +8,13 @@ pub(super) struct Ledger<T> {
     /// The number that is handed out next.
     next: usize,
     held: VecDeque<Option<T>>,
+    /// How many answers there are, handed out or held.
+    entered: usize,
 }
 
 impl<T> Ledger<T> {
     pub(super) fn new() -> Self {
-        Self { next: 0, held: VecDeque::new() }
+        Self { next: 0, held: VecDeque::new(), entered: 0 }
     }
 
     /// Enters the answer of this number, which has none yet.
@@ -22,6 +24,7 @@ impl<T> Ledger<T> {
             self.held.resize_with(place + 1, || None);
         }
         self.held[place] = Some(answer);
+        self.entered += 1;
     }
 
     /// The next answer, if it has come.
@@ -41,7 +44,7 @@ impl<T> Ledger<T> {
 
     /// How many answers there are, handed out or held.
     pub(super) fn entered(&self) -> usize {
-        self.next + self.held.iter().flatten().count()
+        self.entered
     }
 
     /// How many have been handed out.

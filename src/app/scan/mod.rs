@@ -33,7 +33,7 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use super::confine::ask_for_ports;
-use super::job::{self, Destination, Job, Lines, Progress, ScanGoal};
+use super::job::{self, Destination, Job, Lines, ScanGoal};
 use super::line::GRACE;
 use super::notice::Console;
 use super::route::{NoWay, Way};
@@ -191,7 +191,7 @@ impl Scan {
             tally: Tally::default(),
             reporter: Reporter::new(&wanted, job.transport, job.lookup),
             // Before probes take all the descriptors.
-            voice: Voice::open(reactor, has_payload(&wanted))?,
+            voice: Voice::open(reactor, has_payload(&wanted), job.meter.progress)?,
             starter,
             pause: None,
             began,
@@ -201,11 +201,8 @@ impl Scan {
         if let Some(watch) = &scan.watch {
             reactor.set_timer(watch.until, AppAlarm::Scan(Alarm::VigilOver));
         }
-        match job.meter.progress {
-            Progress::Never => {}
-            Progress::Automatic | Progress::Asked => {
-                reactor.set_timer(began + GRACE, AppAlarm::Scan(Alarm::Redraw));
-            }
+        if scan.voice.screen().is_some() {
+            reactor.set_timer(began + GRACE, AppAlarm::Scan(Alarm::Redraw));
         }
         scan.resolve(reactor, console);
         reactor.requeue(starter);
@@ -268,7 +265,7 @@ impl Scan {
             }
             Alarm::Again(number) => self.again.push_back(number),
             Alarm::Resolve => self.resolve(reactor, console),
-            Alarm::Redraw => self.redraw(reactor),
+            Alarm::Redraw => self.show_progress(reactor, console),
             Alarm::VigilOver => self.end_vigil(reactor, console),
         }
         self.go_on(reactor, console);

@@ -6,7 +6,7 @@ use super::report::{Answer, State};
 use super::voice::Unheard;
 use super::{Alarm, Course, Scan};
 use crate::app::job::Lines;
-use crate::app::line::REDRAW;
+use crate::app::line::{LINE_EACH, REDRAW, Screen};
 use crate::app::notice::Console;
 use crate::app::{Alarm as AppAlarm, Loop};
 use crate::error::Error;
@@ -25,7 +25,8 @@ impl Scan {
             return self.ledger.enter(number, answer);
         };
         let state = answer.state();
-        let lines = if watch.is_news(number, state) {
+        let is_told = self.wanted.tell.lines > Lines::None;
+        let lines = if watch.is_news(number, state) && is_told {
             self.reporter.lines(&answer, self.ports[number], &self.way.targets, console)
         } else {
             String::new()
@@ -68,6 +69,10 @@ impl Scan {
             };
             let line = console.complaint(&line);
             self.say(reactor, &(line + "\n"), "");
+        } else if self.way.targets.is_empty() {
+            // Nobody was asked anything, and that is told in any case.
+            let word = watch.word().to_owned();
+            self.say(reactor, &word, "");
         }
     }
 
@@ -84,9 +89,9 @@ impl Scan {
             // In a vigil nothing was counted.
             self.heard = self.heard.saturating_sub(answer.bytes_heard());
             let lines = match self.watch {
-                None => self.reporter.lines(&answer, port, targets, console),
                 // Told when it was news.
-                Some(_) => String::new(),
+                Some(_) if self.wanted.tell.lines > Lines::None => String::new(),
+                Some(_) | None => self.reporter.lines(&answer, port, targets, console),
             };
             let payload = self.reporter.payload(&answer, port, targets);
             self.say(reactor, &lines, &payload);
@@ -100,13 +105,25 @@ impl Scan {
         }
     }
 
-    pub(super) fn redraw(&mut self, reactor: &mut Loop) {
+    /// Shows how far it has come, and will again.
+    pub(super) fn show_progress(&mut self, reactor: &mut Loop, console: &Console) {
         if !self.course.goes_on() {
             return;
         }
-        if self.voice.draw(reactor.now(), self.standing()) {
-            reactor.set_timer(reactor.now() + REDRAW, AppAlarm::Scan(Alarm::Redraw));
-        }
+        let words = self.standing().words(reactor.now());
+        let pause = match self.voice.screen() {
+            None => return,
+            Some(Screen::Terminal) => {
+                self.voice.draw(words);
+                REDRAW
+            }
+            Some(Screen::Log) => {
+                let line = console.complaint(&words) + "\n";
+                self.say(reactor, &line, "");
+                LINE_EACH
+            }
+        };
+        reactor.set_timer(reactor.now() + pause, AppAlarm::Scan(Alarm::Redraw));
     }
 
     /// Somebody asks how far it has come.
@@ -120,10 +137,8 @@ impl Scan {
     fn standing(&self) -> Standing {
         Standing {
             began: self.began,
-            done: match self.watch {
-                None => self.ledger.taken(),
-                Some(_) => self.ledger.entered(),
-            },
+            // What one port holds back from being told has been tried all the same.
+            done: self.ledger.entered(),
             of: self.ports.len(),
             until: self.watch.as_ref().map(|watch| watch.until),
         }

@@ -43,6 +43,11 @@ impl Watch {
         is_other
     }
 
+    /// What was last said of the host's name.
+    pub(super) fn word(&self) -> &str {
+        &self.word
+    }
+
     /// Keeps the answer of a destination that is not open, for the end.
     pub(super) fn keep(&mut self, number: usize, answer: Answer) {
         self.answers[number] = Some(answer);

@@ -3,11 +3,10 @@
 //! Owns: the two outlets, and the order of words among them. Must not know: what the words mean.
 
 use std::io;
-use std::time::Instant;
 
 use super::Part;
-use super::progress::Standing;
-use crate::app::line::Line;
+use crate::app::job::Progress;
+use crate::app::line::{Line, Screen};
 use crate::app::outlet::Outlet;
 use crate::app::{Loop, Owner};
 use crate::error::Error;
@@ -19,6 +18,8 @@ pub(super) struct Voice {
     stderr: Outlet,
     /// Where results are told on stdout.
     stdout: Option<Outlet>,
+    /// Where it is shown how far the scan has come.
+    screen: Option<Screen>,
     progress: Line,
     /// stderr's reader has gone.
     is_deaf: bool,
@@ -38,7 +39,11 @@ impl Voice {
     ///
     /// # Errors
     /// There are none.
-    pub(super) fn open(reactor: &mut Loop, has_payload: bool) -> Result<Self, Error> {
+    pub(super) fn open(
+        reactor: &mut Loop,
+        has_payload: bool,
+        progress: Progress,
+    ) -> Result<Self, Error> {
         let mut outlet = |name, output: io::Result<Output>, part| {
             output
                 .and_then(|output| Outlet::open(reactor, output, Owner::Scan(part)))
@@ -50,7 +55,12 @@ impl Voice {
         } else {
             None
         };
-        Ok(Self { stderr, stdout, progress: Line::default(), is_deaf: false })
+        let screen = match (progress, stderr.is_terminal()) {
+            (Progress::Never, _) | (Progress::Automatic, false) => None,
+            (Progress::Automatic | Progress::Asked, true) => Some(Screen::Terminal),
+            (Progress::Asked, false) => Some(Screen::Log),
+        };
+        Ok(Self { stderr, stdout, screen, progress: Line::default(), is_deaf: false })
     }
 
     /// Nobody reads any results, and the exit status is all that is left of a scan.
@@ -103,14 +113,17 @@ impl Voice {
         self.flush_stdout(reactor)
     }
 
-    /// Draws the progress line, if somebody looks at stderr. Says whether it is worth doing again.
-    pub(super) fn draw(&mut self, now: Instant, standing: Standing) -> bool {
-        let is_seen = self.stderr.is_terminal();
-        if is_seen && self.stderr.is_empty() {
+    /// Where progress is shown.
+    pub(super) fn screen(&self) -> Option<Screen> {
+        self.screen
+    }
+
+    /// Draws the progress line.
+    pub(super) fn draw(&mut self, words: String) {
+        if self.stderr.is_empty() {
             let columns = self.stderr.columns();
-            self.stderr.push(self.progress.draw(standing.words(now), columns).as_bytes());
+            self.stderr.push(self.progress.draw(words, columns).as_bytes());
         }
-        is_seen
     }
 
     /// Takes the progress line away.

@@ -34,12 +34,19 @@ impl Limits {
             let value = words.value(id, noun)?;
             value.map(|value| time::parse(noun, value)).transpose()
         };
+        let interval = words
+            .value(args::INTERVAL, INTERVAL)?
+            .map(|value| time::parse_within(INTERVAL, value, time::SLEEP))
+            .transpose()?;
         let quit = words.value(args::QUIT, QUIT_TIMER)?;
         let reads = words.number(args::RECV_LIMIT, RECV_LIMIT, 1..=MOST_READS)?;
         Ok(Self {
             timeout: time(args::TIMEOUT, "timeout")?,
-            interval: time(args::INTERVAL, "interval")?.filter(|interval| !interval.is_zero()),
-            quit: quit.map(|value| time::parse_signed(QUIT_TIMER, value)).transpose()?.flatten(),
+            interval: interval.filter(|interval| !interval.is_zero()),
+            quit: quit
+                .map(|value| time::parse_signed(QUIT_TIMER, value, time::ALARM))
+                .transpose()?
+                .flatten(),
             quit_after: time(args::QUIT_AFTER, QUIT_TIMER)?,
             reads: reads.and_then(NonZeroU64::new),
             rate: words
@@ -67,14 +74,16 @@ pub(super) fn policy(words: Words<'_>, transport: Transport, limits: &Limits) ->
         || limits.quit.is_some()
         || limits.quit_after.is_some()
         || ways == Ways::SendOnly;
-    // What is never read never ends: `-dN` sends no end of file, as in Debian's.
-    let never_eof = ways == Ways::ReceiveOnly || words.has(args::NO_SHUTDOWN);
-    let local_eof =
-        if asks_for_eof && !never_eof { LocalEof::HalfClose } else { LocalEof::KeepOpen };
+    let local_eof = if asks_for_eof && !words.has(args::NO_SHUTDOWN) {
+        LocalEof::HalfClose
+    } else {
+        LocalEof::KeepOpen
+    };
 
     // Of a stream's client `-q` bounds nothing: scripts rely on `-q 0` waiting for the whole answer.
     // With datagrams nobody says that the answer is whole; there Debian's quits before it has read
-    // any, which nobody can rely on. And where stdin is never read there is no end of it to count from.
+    // any, which nobody can rely on. And where stdin is never read there is no end of it to count from:
+    // Debian's counts from the peer's first bytes, and leaves the rest behind.
     let quit = limits.quit.filter(|_| listens || is_datagrams);
     let quit_after = limits.quit_after.or(quit).filter(|_| ways != Ways::ReceiveOnly);
 
@@ -93,9 +102,10 @@ pub(super) fn policy(words: Words<'_>, transport: Transport, limits: &Limits) ->
         local_eof,
         quit_after,
         peer_eof,
-        // Where many peers are heard the time is each peer's own, and the listener goes on.
+        // Where many peers are heard the time is each peer's own, and the listener goes on, whatever
+        // has been read.
         idle: limits.timeout.filter(|_| !hears_many(words, transport)),
-        recv_limit: limits.reads,
+        recv_limit: limits.reads.filter(|_| !hears_many(words, transport)),
         framing: framing(words, transport, limits),
         filters: Filters {
             crlf: words.has(args::CRLF),
@@ -125,6 +135,7 @@ fn framing(words: Words<'_>, transport: Transport, limits: &Limits) -> Option<Fr
     Some(if by_lines { Framing::Line(most) } else { Framing::Read(most) })
 }
 
+const INTERVAL: &str = "interval";
 const QUIT_TIMER: &str = "quit timer";
 const RECV_LIMIT: &str = "receive limit";
 const RATE: &str = "rate limit";

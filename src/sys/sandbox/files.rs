@@ -128,7 +128,7 @@ fn words(error: RulesetError) -> String {
     refusal.map_or_else(|| TOO_OLD.to_owned(), |why| reason(&why))
 }
 
-const TOO_OLD: &str = "this kernel has none, or less than Linux 6.7";
+const TOO_OLD: &str = "this kernel has none, less than Linux 6.7 has, or forbids it";
 
 /// Its longer answers come over TCP.
 const NAME_SERVER: u16 = 53;

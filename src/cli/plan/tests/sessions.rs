@@ -30,8 +30,9 @@ fn local_eof_is_told_the_peer_only_if_asked_for() {
         ("--quit-after 5", true),
         ("--send-only", true),
         ("-d", false),
-        ("-dN", false),
-        ("--recv-only -q 1", false),
+        ("-dN", true),
+        ("--recv-only -q 1", true),
+        ("--recv-only --no-shutdown", false),
         ("--no-shutdown", false),
         ("--no-shutdown -q 1", false),
         ("--no-shutdown --quit-after 1", false),
@@ -70,7 +71,7 @@ fn quit_times_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn stdin_that_is_not_read_never_ends() {
+fn stdin_that_is_not_read_has_no_end_to_count_from() {
     for line in ["-d -q 5 -l 1", "--recv-only --quit-after 5 h 1"] {
         let policy = policy(line);
         assert_eq!((policy.ways, policy.quit_after), (Ways::ReceiveOnly, None), "{line}");
