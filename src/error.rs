@@ -93,9 +93,15 @@ pub fn is_obeyed(c: char) -> bool {
 /// means something.
 #[must_use]
 pub fn abridge(name: &str) -> String {
-    match name.char_indices().nth(LONGEST_NAME) {
-        Some((end, _)) => escape(&name[..end]) + "...",
-        None => escape(name),
+    beginning(name, LONGEST_NAME)
+}
+
+/// So many characters of a text from outside at most, escaped, and what says that there are more.
+#[must_use]
+pub fn beginning(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => escape(&text[..end]) + "...",
+        None => escape(text),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What each step of the program's life is for: the call as strace(1) shows it, and one plain sentence
 //! with what it means here and now. `nc --explain` prints it.
 //!
-//! Owns: the steps, and which of them are told once only. `explain/words.rs` has all the sentences,
-//! `explain/call.rs` all the calls. Must not know: who takes the steps, and how a
+//! Owns: the steps, and which of them are told once only. `explain/words.rs` has all the sentences but for
+//! why a session is over (`session/outcome.rs`), `explain/call.rs` all the calls. Must not know: who takes the steps, and how a
 //! line gets to stderr. The log carries a step as `CALL\nSENTENCE`, under the target [`TARGET`]; whoever
 //! prints it lays it out with [`layout()`]. While nobody wants to know, a step costs one load; in a build
 //! without the feature `see` it costs nothing.
@@ -176,15 +176,15 @@ pub enum Step<'a> {
     /// shutdown(2) for writing.
     Shutdown { fd: i32, what: Ended, answer: Answer },
     /// Telnet's question is answered.
-    Telnet { refusal: u8, option: u8 },
+    Telnet { answer: [u8; 3], word: &'static str },
     /// A proxy will be asked.
     Proxy { proxy: String, protocol: &'static str, target: String },
     /// A proxy has let us through.
     ProxyDone { hop: usize },
     /// A connection is handed on.
     PassedOn { fd: i32 },
-    /// A session is over.
-    Over { fd: i32, why: Why, sent: u64, received: u64 },
+    /// A session is over, for a reason that is a sentence.
+    Over { fd: i32, why: &'static str, sent: u64, received: u64 },
     /// A socket's file is taken away.
     Unlink { path: String, dead: bool },
     /// A signal ends the program, which has put its things in order.
@@ -248,22 +248,6 @@ pub enum Ended {
     Peer,
 }
 
-/// Why a session is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "those of a session's end")]
-pub enum Why {
-    Complete,
-    Denied,
-    ProxyReconnects,
-    Idle,
-    QuitTimer,
-    HeldOthersBack,
-    PeerFailed,
-    InputFailed,
-    OutputFailed,
-    ReaderGone,
-}
-
 /// What the exit status says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -312,8 +296,8 @@ impl Step<'_> {
     }
 }
 
-/// "Interpret as command", RFC 854.
-const IAC: u8 = 255;
+/// "Interpret as command", RFC 854: by this first byte a peer that speaks telnet is known.
+pub const IAC: u8 = 255;
 
 #[cfg(test)]
 mod tests;

@@ -7,24 +7,39 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("mistakes", &[]),
     ("error", &[]),
+    ("secret", &[]),
+    ("units", &[]),
+    ("datagram", &[]),
     ("json", &["error"]),
-    ("trace", &["error", "json"]),
-    ("explain", &["error"]),
+    ("trace", &["error", "units", "json"]),
+    ("explain", &["error", "units"]),
     ("nonblock", &["mistakes"]),
     ("reactor", &["mistakes", "trace", "explain"]),
-    ("sys", &["mistakes", "error", "trace", "explain", "nonblock"]),
-    ("flow", &["mistakes", "trace", "nonblock"]),
-    ("proto", &["error", "explain"]),
-    ("session", &["mistakes", "error", "trace", "explain", "nonblock", "reactor", "flow", "proto"]),
+    ("sys", &["mistakes", "error", "secret", "datagram", "trace", "explain", "nonblock"]),
+    ("flow", &["mistakes", "datagram", "trace", "nonblock"]),
+    ("proto", &["error", "secret", "datagram", "explain"]),
+    (
+        "session",
+        &[
+            "mistakes", "error", "units", "datagram", "trace", "explain", "nonblock", "reactor",
+            "flow", "proto",
+        ],
+    ),
     (
         "app",
         &[
-            "mistakes", "error", "json", "trace", "explain", "nonblock", "reactor", "sys", "flow",
-            "proto", "session",
+            "mistakes", "error", "units", "datagram", "json", "trace", "explain", "nonblock",
+            "reactor", "sys", "flow", "proto", "session",
         ],
     ),
-    ("voices", &["error", "trace", "explain", "sys"]),
-    ("cli", &["error", "trace", "sys", "flow", "proto", "session", "app", "voices"]),
+    ("voices", &["error", "units", "trace", "explain", "sys"]),
+    (
+        "cli",
+        &[
+            "error", "secret", "datagram", "trace", "sys", "flow", "proto", "session", "app",
+            "voices",
+        ],
+    ),
     ("main", &["error", "explain", "sys", "app", "voices", "cli"]),
 ];
 

@@ -10,6 +10,7 @@
 //!  2  flow  |  proto       one direction of bytes  |  protocols without I/O
 //!  1  reactor  |  sys      readiness and timers  |  descriptors
 //!     nonblock  error  json      the words all of them share
+//!     secret  units  datagram    what passwords, numbers and datagrams are to all of them
 //!     trace  explain  mistakes   for those who study them: what happens, told; and bugs on request
 //! ```
 //!
@@ -25,6 +26,7 @@
 
 pub mod app;
 pub mod cli;
+mod datagram;
 pub mod error;
 pub mod explain;
 pub mod flow;
@@ -33,9 +35,11 @@ pub mod mistakes;
 pub mod nonblock;
 pub mod proto;
 pub mod reactor;
+mod secret;
 pub mod session;
 pub mod sys;
 pub mod trace;
+mod units;
 pub mod voices;
 
 #[cfg(test)]

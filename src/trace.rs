@@ -253,13 +253,6 @@ pub fn elapsed() -> Duration {
     now.saturating_duration_since(*START.get_or_init(|| now))
 }
 
-/// Whole microseconds, in a number that takes less code to print than [`Duration::as_micros`] does. Enough for
-/// half a million years.
-#[must_use]
-pub fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
 /// Whether anybody listens.
 #[inline]
 #[must_use]

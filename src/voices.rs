@@ -69,8 +69,10 @@ mod speaking {
     use crate::error::{Error, escape};
     use crate::explain::{self, USUAL_WIDTH, layout};
     use crate::sys::dump_file::{Existing, open_to_write};
+    use crate::sys::inherit::is_set;
     use crate::sys::stderr::{stderr_columns, stderr_is_terminal, write_stderr};
-    use crate::trace::{Topic, elapsed, micros, timeline};
+    use crate::trace::{Topic, elapsed, timeline};
+    use crate::units::micros;
 
     pub(super) fn start(voices: &Voices) -> Result<(), Error> {
         let mut builder = Builder::new();
@@ -160,7 +162,6 @@ mod speaking {
 
     /// Colours are for terminals, and for those who have not said that they want none (no-color.org).
     fn is_coloured() -> bool {
-        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = env::var_os("TERM").is_none_or(|term| term == OsStr::new("dumb"));
         stderr_is_terminal() && !is_set("NO_COLOR") && !is_dumb
     }

@@ -22,8 +22,9 @@ use super::local::Local;
 use super::meter::{Account, was_a_session};
 use super::taps::{Onlooker, Taps, Watch};
 use super::{Alarm, Loop, Owner, SEE};
+use crate::datagram::LARGEST_PAYLOAD;
 use crate::explain::{explain, raw_fd};
-use crate::flow::{Framing, LARGEST_PAYLOAD};
+use crate::flow::Framing;
 use crate::mistakes::{Mistake, made};
 use crate::reactor::{Key, Readiness, Slots, SourceId, TimerId};
 use crate::session::{End, Gates, Hops, Moved, Outcome, Policy, Report, Session, Tap, Turn};
@@ -31,7 +32,8 @@ use crate::sys::address::Address;
 use crate::sys::link::Link;
 use crate::sys::net::Transport;
 use crate::sys::stdio::FilePlace;
-use crate::trace::{Event, micros, tell};
+use crate::trace::{Event, tell};
+use crate::units::micros;
 
 /// Sessions with one stdin and one stdout.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::job::{self, Announce, Job, Keep, Listen};
 use super::notice::{Console, Notice};
 use crate::error::{Error, reason};
-use crate::explain::{self, Place, Step, explain, raw_fd};
+use crate::explain::{self, Step, explain, raw_fd};
 use crate::sys::address::Address;
 use crate::sys::inherit::{self, Kind};
 use crate::sys::net::{self, Boundaries, ListenError, Sharing, Transport, listen, local_address};
@@ -89,14 +89,14 @@ fn open_port(
                 if let Some(neighbour) = neighbour {
                     console.inform(&Notice::Shared(at, neighbour));
                     explain(|| Step::Neighbour {
-                        ours: Place::Ip(at),
-                        other: Place::Ip(neighbour),
+                        ours: (&Address::Ip(at)).into(),
+                        other: (&Address::Ip(neighbour)).into(),
                     });
                 }
                 let any = at.port() == 0;
                 let at = local_address(&socket).ok().and_then(|at| at.as_ip()).unwrap_or(at);
                 if any {
-                    explain(|| Step::Named { fd: raw_fd(&socket), at: Place::Ip(at) });
+                    explain(|| Step::Named { fd: raw_fd(&socket), at: (&Address::Ip(at)).into() });
                 }
                 let place = named(at, job.lookup);
                 return Ok(Opened { socket, kind: kind(job.transport), place, file: None });

@@ -25,7 +25,6 @@ mod scan;
 mod signals;
 mod taps;
 mod targets;
-mod units;
 mod wakes;
 
 pub use job::{

@@ -32,7 +32,7 @@ use crate::sys::address::Address;
 use crate::sys::dump_file::{self, Identity};
 use crate::sys::link::Link;
 use crate::sys::stdio::Output;
-use crate::trace::micros;
+use crate::units::micros;
 pub(super) use account::Watch;
 
 /// Everything that looks on.

@@ -24,9 +24,6 @@ mod time;
 mod tos;
 mod vsock;
 
-#[cfg(test)]
-mod tests;
-
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
@@ -34,9 +31,10 @@ use std::ops::RangeInclusive;
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::error::{Error, escape};
+use crate::error::{Error, beginning};
+use crate::secret::Secret;
 use crate::sys::resolve;
-use password::{Question, Secret};
+use password::Question;
 
 pub use plan::Plan;
 
@@ -213,10 +211,7 @@ fn decimal(digits: &str) -> Option<u64> {
 
 /// The user's text as part of a message: short, one line, harmless to a terminal.
 fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED_CHARS) {
-        Some((end, _)) => escape(&text[..end]) + "...",
-        None => escape(text),
-    }
+    beginning(text, QUOTED_CHARS)
 }
 
 /// What `--version` prints.
@@ -227,3 +222,6 @@ const PROXY_AUTH: &str = "NCAT_PROXY_AUTH";
 
 /// Enough of an argument to recognise it, and with its message still one line of a terminal.
 const QUOTED_CHARS: usize = 60;
+
+#[cfg(test)]
+mod tests;

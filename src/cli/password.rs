@@ -8,7 +8,6 @@
 //! it. The controlling terminal is asked and not stdin, which belongs to the peer.
 
 use std::ffi::OsStr;
-use std::fmt::{self, Debug};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -17,10 +16,9 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, SpecialCodes, Termios, tcgetattr, tcsetattr,
 };
 
-use zeroize::Zeroize;
-
 use super::quoted;
 use crate::error::Error;
+use crate::secret::Secret;
 
 /// What is asked at the terminal.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +51,11 @@ pub(super) fn typed(question: Question<'_>) -> Result<Secret, Error> {
 pub(super) fn in_file(path: &OsStr, longest: usize) -> Result<Secret, Error> {
     // The byte more is a line break, or tells that the line goes on.
     let mut secret = Secret::with_room_for(longest + 1);
-    let read = File::open(path).and_then(|file| secret.fill_from(file));
+    let read = File::open(path).and_then(|file| fill(&mut secret, file));
     read.map_err(Error::doing(quoted(&path.to_string_lossy())))?;
-    secret.0.pop_if(|byte| *byte == b'\n');
+    if secret.bytes().ends_with(b"\n") {
+        secret.pop();
+    }
     Ok(secret)
 }
 
@@ -105,7 +105,7 @@ impl Typing {
             match Key::of(byte[0], &self.before.special_codes) {
                 Key::Enter => return Ok(Answer::Line(secret)),
                 Key::Signal(number) => return Ok(Answer::Signal(number)),
-                Key::Erase => secret.erase_character(),
+                Key::Erase => erase_character(&mut secret),
                 Key::Kill => secret.wipe(),
                 Key::Byte(byte) => secret.push(byte),
             }
@@ -144,67 +144,23 @@ impl Key {
     }
 }
 
-/// Bytes that are overwritten when they are no longer needed. They never move, for the room is all
-/// there from the beginning.
-pub(super) struct Secret(Vec<u8>);
-
-impl Secret {
-    pub(super) fn with_room_for(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
-    }
-
-    pub(super) fn copied(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    fn fill_from(&mut self, mut file: impl Read) -> io::Result<()> {
-        while self.has_room() && !self.0.contains(&b'\n') {
-            let mut byte = [0];
-            match file.read(&mut byte) {
-                Ok(0) => return Ok(()),
-                Ok(_) => self.push(byte[0]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn has_room(&self) -> bool {
-        self.0.len() < self.0.capacity()
-    }
-
-    pub(super) fn push(&mut self, byte: u8) {
-        if self.has_room() {
-            self.0.push(byte);
+/// Up to a line break, or as much as there is room for.
+fn fill(secret: &mut Secret, mut file: impl Read) -> io::Result<()> {
+    while secret.has_room() && !secret.bytes().ends_with(b"\n") {
+        let mut byte = [0];
+        match file.read(&mut byte) {
+            Ok(0) => return Ok(()),
+            Ok(_) => secret.push(byte[0]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-
-    /// A character of UTF-8 is a byte and those behind it that continue it.
-    fn erase_character(&mut self) {
-        while self.0.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
-    }
-
-    fn wipe(&mut self) {
-        // All the room there is, also where nothing stands now, and clears it.
-        self.0.zeroize();
-    }
+    Ok(())
 }
 
-impl Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.wipe();
-    }
+/// A character of UTF-8 is a byte and those behind it that continue it.
+fn erase_character(secret: &mut Secret) {
+    while secret.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
 }
 
 /// `MAX_CANON`: no terminal gives a longer line.
@@ -260,7 +216,7 @@ mod tests {
         assert_eq!(screen, "Pass word: \r\n");
         assert!(restored, "the terminal is not what it was");
         match answer {
-            Answer::Line(secret) => secret.0.clone(),
+            Answer::Line(secret) => secret.bytes().to_vec(),
             Answer::Signal(number) => panic!("signal {number}"),
         }
     }
@@ -325,10 +281,5 @@ mod tests {
     fn a_file_that_cannot_be_read_is_named() {
         let missing = in_file(Path::new("/no/such\nfile").as_os_str(), 80).expect_err("missing");
         assert_eq!(missing.to_string(), "/no/such\\u{a}file: No such file or directory");
-    }
-
-    #[test]
-    fn a_secret_is_never_shown() {
-        assert_eq!(format!("{:?}", Secret::copied(b"hunter2")), "Secret(..)");
     }
 }

@@ -9,11 +9,11 @@
 use std::net::Ipv6Addr;
 use std::str;
 
-use super::password::Secret;
 use super::ports::{self, Services};
 use crate::app::ProxyKind;
 use crate::error::Error;
 use crate::proto::HostName;
+use crate::secret::Secret;
 
 /// One proxy, as it was typed.
 #[derive(Debug)]

@@ -8,51 +8,56 @@ use crate::error::{errno_name, escape, reason};
 /// What a call has answered: a number, or an errno.
 pub type Answer = Result<i32, i32>;
 
-/// An address as the kernel is given it.
-#[derive(Clone, Debug)]
-pub enum Place {
-    /// Of the Internet.
-    Ip(SocketAddr),
-    /// Of unix(7): a path, or `@` and an abstract name.
-    Unix(String),
-    /// Of vsock(7).
-    Vsock {
-        /// The context identifier.
-        cid: u32,
-        /// The port.
-        port: u32,
-    },
-    /// A UNIX socket that was never bound.
-    Unnamed,
+/// An address: as the kernel is given it, and as our own lines have it, harmless to a terminal. By default that
+/// of a UNIX socket which was never bound.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    kernels: Option<socket2::SockAddr>,
+    words: String,
 }
 
 impl Place {
+    /// What the kernel is given, if the socket has an address, and our words for it.
+    #[must_use]
+    pub fn new(kernels: Option<socket2::SockAddr>, words: String) -> Self {
+        Self { kernels, words }
+    }
+
     /// Its length in bytes, as the calls are told it.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Ip(SocketAddr::V4(_)) | Self::Vsock { .. } => 16,
-            Self::Ip(SocketAddr::V6(_)) => 28,
-            // A path ends in a zero; an abstract name begins with one, where `@` is written.
-            Self::Unix(name) if name.starts_with('@') => 2 + name.len(),
-            Self::Unix(name) => 2 + name.len() + 1,
-            Self::Unnamed => 2,
-        }
+    pub(super) fn len(&self) -> u32 {
+        self.kernels.as_ref().map_or(JUST_A_FAMILY, socket2::SockAddr::len)
+    }
+
+    /// Of the Internet.
+    pub(super) fn as_ip(&self) -> Option<SocketAddr> {
+        self.kernels.as_ref()?.as_socket()
+    }
+
+    /// In our words, without a port: `fe80::1%eth0`.
+    pub(super) fn host(&self) -> &str {
+        self.words.split_once(" port ").map_or(&self.words, |(host, _)| host)
     }
 
     pub(super) fn is_unix(&self) -> bool {
-        matches!(self, Self::Unix(_) | Self::Unnamed)
+        self.kernels.as_ref().is_none_or(socket2::SockAddr::is_unix)
+    }
+
+    /// A name of unix(7), as strace shows it: without the zero that it begins or ends with, and whether it is
+    /// in the abstract namespace.
+    pub(super) fn name(&self) -> Option<(String, bool)> {
+        let address = self.kernels.as_ref()?;
+        match (address.as_abstract_namespace(), address.as_pathname()) {
+            (Some(name), _) => Some((escape(&String::from_utf8_lossy(name)), true)),
+            (None, Some(path)) => Some((escape(&path.to_string_lossy()), false)),
+            (None, None) => None,
+        }
     }
 }
 
 /// In words: `127.0.0.1 port 4004`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(at) => write!(f, "{} port {}", at.ip(), at.port()),
-            Self::Unix(name) => f.write_str(&escape(name)),
-            Self::Vsock { cid, port } => write!(f, "machine {cid} port {port}"),
-            Self::Unnamed => f.write_str("a socket without a name"),
-        }
+        f.write_str(if self.kernels.is_some() { &self.words } else { "a socket without a name" })
     }
 }
 
@@ -61,34 +66,46 @@ pub(super) struct SockAddr<'a>(pub(super) &'a Place);
 
 impl fmt::Display for SockAddr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Place::Ip(SocketAddr::V4(at)) => {
+        match self.0.as_ip() {
+            Some(SocketAddr::V4(at)) => {
                 let (ip, port) = (at.ip(), at.port());
-                write!(
+                return write!(
                     f,
                     "{{sa_family=AF_INET, sin_port=htons({port}), sin_addr=inet_addr(\"{ip}\")}}"
-                )
+                );
             }
-            Place::Ip(SocketAddr::V6(at)) => write!(
-                f,
-                "{{sa_family=AF_INET6, sin6_port=htons({}), sin6_flowinfo=htonl({}), \
-                 inet_pton(AF_INET6, \"{}\", &sin6_addr), sin6_scope_id={}}}",
-                at.port(),
-                at.flowinfo(),
-                at.ip(),
-                at.scope_id()
-            ),
-            Place::Unix(name) => {
-                let (at, name) = name.strip_prefix('@').map_or(("", &**name), |name| ("@", name));
-                write!(f, "{{sa_family=AF_UNIX, sun_path={at}\"{}\"}}", escape(name))
+            Some(SocketAddr::V6(at)) => {
+                write!(
+                    f,
+                    "{{sa_family=AF_INET6, sin6_port=htons({}), sin6_flowinfo=htonl({}), \
+                     inet_pton(AF_INET6, \"{}\", &sin6_addr), sin6_scope_id=",
+                    at.port(),
+                    at.flowinfo(),
+                    at.ip(),
+                )?;
+                let zone = at.scope_id().to_string();
+                return match self.0.host().split_once('%') {
+                    Some((_, name)) if name != zone => write!(f, "if_nametoindex(\"{name}\")}}"),
+                    Some(_) | None => write!(f, "{zone}}}"),
+                };
             }
-            Place::Vsock { cid, port } => {
+            None => {}
+        }
+        if let Some((name, is_abstract)) = self.0.name() {
+            let at = if is_abstract { "@" } else { "" };
+            return write!(f, "{{sa_family=AF_UNIX, sun_path={at}\"{name}\"}}");
+        }
+        match self.0.kernels.as_ref().and_then(socket2::SockAddr::as_vsock_address) {
+            Some((cid, port)) => {
                 write!(f, "{{sa_family=AF_VSOCK, svm_cid={cid:#x}, svm_port={port:#x}}}")
             }
-            Place::Unnamed => f.write_str("{sa_family=AF_UNIX}"),
+            None => f.write_str("{sa_family=AF_UNIX}"),
         }
     }
 }
+
+/// `sa_family_t`.
+const JUST_A_FAMILY: u32 = 2;
 
 /// ` = 4`, ` = -1 ECONNREFUSED (Connection refused)`.
 pub(super) struct Returns(pub(super) Answer);

@@ -13,7 +13,12 @@ fn sentence(step: &Step<'_>) -> String {
 }
 
 fn ip(text: &str) -> Place {
-    Place::Ip(text.parse::<SocketAddr>().expect("an address"))
+    let at: SocketAddr = text.parse().expect("an address");
+    Place::new(Some(at.into()), format!("{} port {}", at.ip(), at.port()))
+}
+
+fn unix(name: &str) -> Place {
+    Place::new(Some(socket2::SockAddr::unix(name).expect("short")), "a name".to_owned())
 }
 
 #[test]
@@ -24,9 +29,14 @@ fn addresses_are_as_strace_shows_them() {
         "bind(4, {sa_family=AF_INET6, sin6_port=htons(80), sin6_flowinfo=htonl(0), \
          inet_pton(AF_INET6, \"::1\", &sin6_addr), sin6_scope_id=0}, 28) = 0"
     );
-    let unix = |name: &str| bind(Place::Unix(name.to_owned()));
-    assert_eq!(unix("/s"), "bind(4, {sa_family=AF_UNIX, sun_path=\"/s\"}, 5) = 0");
-    assert_eq!(unix("@s"), "bind(4, {sa_family=AF_UNIX, sun_path=@\"s\"}, 4) = 0");
+    let at = "[fe80::1%7]:80".parse::<SocketAddr>().expect("an address");
+    let zoned = Place::new(Some(at.into()), "fe80::1%eth0 port 80".to_owned());
+    let step = Step::BindToListen { fd: 4, at: zoned, answer: Ok(0) };
+    assert!(call(&step).contains("sin6_scope_id=if_nametoindex(\"eth0\")}, 28)"), "{step}");
+    assert!(sentence(&step).contains("own address: fe80::1%eth0, and no other"), "{step}");
+    let bind_unix = |name: &str| bind(unix(name));
+    assert_eq!(bind_unix("/s"), "bind(4, {sa_family=AF_UNIX, sun_path=\"/s\"}, 5) = 0");
+    assert_eq!(bind_unix("\0s"), "bind(4, {sa_family=AF_UNIX, sun_path=@\"s\"}, 4) = 0");
 }
 
 #[test]
@@ -56,7 +66,7 @@ fn no_step_has_a_control_character() {
     for step in [
         Step::LookedUp { host: hostile, found: vec!["::1".to_owned()] },
         Step::Unlink { path: hostile.to_owned(), dead: true },
-        Step::BindToListen { fd: 4, at: Place::Unix(hostile.to_owned()), answer: Ok(0) },
+        Step::BindToListen { fd: 4, at: unix(hostile), answer: Ok(0) },
         Step::Proxy { proxy: hostile.to_owned(), protocol: "SOCKS5", target: hostile.to_owned() },
     ] {
         let text = step.to_string();
@@ -68,7 +78,7 @@ fn no_step_has_a_control_character() {
 #[test]
 fn a_kind_that_is_told_otherwise_again_has_a_bit_of_its_own() {
     let sleep = Step::Sleep { fd: 3, most: 256, timeout: -1 }.repetition();
-    let accept = |answer| Step::Accept { fd: 4, peer: Place::Unnamed, answer };
+    let accept = |answer| Step::Accept { fd: 4, peer: Place::default(), answer };
     let (nobody, client) = (accept(Err(libc::EAGAIN)), accept(Ok(5)));
     let bits = [sleep.0, nobody.repetition().0, client.repetition().0];
     assert!(bits.iter().all(|bit| bit.is_power_of_two()), "{bits:?}");

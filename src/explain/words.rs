@@ -6,8 +6,9 @@
 use std::fmt;
 
 use super::strace::{Answer, Make, Place};
-use super::{Connecting, Ended, Errand, IAC, Reuse, Step, Taken, Verdict, Why};
+use super::{Connecting, Ended, Errand, IAC, Reuse, Step, Taken, Verdict};
 use crate::error::escape;
+use crate::units::counted;
 
 impl Step<'_> {
     /// The same for a reader who has read the sentence before.
@@ -27,9 +28,11 @@ impl Step<'_> {
             }
             Self::Connected { local, peer, .. } => write!(f, "Connected, from {local} to {peer}."),
             Self::ProbeClosed { .. } => f.write_str("The port is open."),
-            Self::Heard { len, .. } => write!(f, "The first {} are fetched.", Bytes(*len as u64)),
+            Self::Heard { len, .. } => {
+                write!(f, "The first {} are fetched.", counted(*len as u64, "byte"))
+            }
             Self::Said { len, .. } => {
-                write!(f, "The first {} are on their way.", Bytes(*len as u64))
+                write!(f, "The first {} are on their way.", counted(*len as u64, "byte"))
             }
             Self::PeerEnded { silent: true, .. } => {
                 f.write_str("0: end of file, and nothing before it.")
@@ -144,32 +147,32 @@ impl Step<'_> {
                 "--exclusive: SO_REUSEPORT is left out. bind fails if another socket listens there, and \
                  none can join this one.",
             ),
-            Self::BindToListen { at, answer: Ok(_), .. } => match at {
-                Place::Ip(at) if at.ip().is_unspecified() => {
-                    let family = if at.is_ipv4() { "IPv4 address" } else { "address, IPv4 too," };
-                    write!(f, "The socket's own address: {}, which is every {family}", at.ip())?;
+            Self::BindToListen { at, answer: Ok(_), .. } => match (at.as_ip(), at.name()) {
+                (Some(ip), _) if ip.ip().is_unspecified() => {
+                    let family = if ip.is_ipv4() { "IPv4 address" } else { "address, IPv4 too," };
+                    write!(f, "The socket's own address: {}, which is every {family}", at.host())?;
                     f.write_str(" of this machine, and ")?;
-                    port(f, at.port())
+                    port(f, ip.port())
                 }
-                Place::Ip(at) => {
-                    write!(f, "The socket's own address: {}, and no other of this machine's, and ", at.ip())?;
-                    port(f, at.port())
+                (Some(ip), _) => {
+                    write!(f, "The socket's own address: {}, and no other of this machine's, and ", at.host())?;
+                    port(f, ip.port())
                 }
-                Place::Unix(name) if name.starts_with('@') => {
+                (None, Some((_, true))) => {
                     f.write_str("Its name, by which clients find it; no file belongs to it.")
                 }
-                Place::Unix(_) => {
+                (None, Some((_, false))) => {
                     f.write_str("This makes the file by whose name clients find the socket.")
                 }
-                Place::Vsock { .. } | Place::Unnamed => f.write_str("The socket's own address."),
+                (None, None) => f.write_str("The socket's own address."),
             },
-            Self::BindFrom { at, answer: Ok(_), .. } => match at {
-                Place::Ip(_) => write!(
+            Self::BindFrom { at, answer: Ok(_), .. } => match (at.as_ip(), at.name()) {
+                (Some(_), _) => write!(
                     f,
                     "This end's address, because -s or -p asks for it: {at}. Without them, connect chooses."
                 ),
-                Place::Unix(_) => f.write_str("A name for this end, at which it can be answered."),
-                Place::Vsock { .. } | Place::Unnamed => f.write_str("This end's address."),
+                (None, Some(_)) => f.write_str("A name for this end, at which it can be answered."),
+                (None, None) => f.write_str("This end's address."),
             },
             Self::BindToListen { answer: Err(errno), .. }
             | Self::BindFrom { answer: Err(errno), .. } => f.write_str(match *errno {
@@ -208,8 +211,8 @@ impl Step<'_> {
             }
             Self::Neighbour { ours, other } => {
                 write!(f, "/proc/net/tcp shows another socket that listens on {other}. ")?;
-                match (ours, other) {
-                    (Place::Ip(ours), Place::Ip(other)) if ours.ip() != other.ip() => {
+                match (ours.as_ip(), other.as_ip()) {
+                    (Some(ours), Some(other)) if ours.ip() != other.ip() => {
                         let exact = if ours.ip().is_unspecified() { other.ip() } else { ours.ip() };
                         let whose = if exact == ours.ip() { "here" } else { "there" };
                         write!(
@@ -273,7 +276,7 @@ impl Step<'_> {
             Self::NewPeer { sender, .. } => write!(f, "A datagram of somebody new: {sender}."),
             Self::Heard { len, first, datagram, .. } => {
                 match (datagram, len) {
-                    (true, _) => write!(f, "The first datagram is fetched, {}.", Bytes(*len as u64))?,
+                    (true, _) => write!(f, "The first datagram is fetched, {}.", counted(*len as u64, "byte"))?,
                     (false, 1) => f.write_str("The peer's first byte is fetched.")?,
                     (false, n) => write!(f, "The peer's first {n} bytes are fetched.")?,
                 }
@@ -291,7 +294,7 @@ impl Step<'_> {
                     f,
                     "The kernel has taken the first {}, and sends on its own. Whether they are read over \
                      there it does not say.",
-                    Bytes(*len as u64)
+                    counted(*len as u64, "byte")
                 )
             }
             Self::Said { datagram: true, .. } => f.write_str(
@@ -332,12 +335,11 @@ impl Step<'_> {
                 }
                 Ended::Peer => "The peer's end is passed on: whoever reads the socket that is stdout sees it.",
             }),
-            Self::Telnet { refusal, option } => {
-                let word = if *refusal == DONT { "DONT" } else { "WONT" };
+            Self::Telnet { answer: [iac, refusal, option], word } => {
                 write!(
                     f,
                     "-t: the peer has sent a telnet command about option {option}. It is kept from stdout \
-                     and refused: IAC {word} {option}, in bytes 255 {refusal} {option}."
+                     and refused: IAC {word} {option}, in bytes {iac} {refusal} {option}."
                 )
             }
             Self::Proxy { proxy, protocol, target } => {
@@ -352,19 +354,8 @@ impl Step<'_> {
                  connection.",
             ),
             Self::Over { why, sent, received, .. } => {
-                f.write_str(match why {
-                    Why::Complete => "The session is over.",
-                    Why::Denied => "No way leads through the proxy.",
-                    Why::ProxyReconnects => "The proxy wants to be asked once more, on a new connection.",
-                    Why::Idle => "Nothing has moved for as long as -w allows.",
-                    Why::QuitTimer => "The time after the end of stdin is over (-q).",
-                    Why::HeldOthersBack => "It took nothing for 5 s, and others waited for the same stdin.",
-                    Why::PeerFailed => "The connection is broken.",
-                    Why::InputFailed => "stdin cannot be read.",
-                    Why::OutputFailed => "stdout cannot be written.",
-                    Why::ReaderGone => "Whoever read stdout has gone.",
-                })?;
-                write!(f, " {} sent, {} received.", Bytes(*sent), Bytes(*received))
+                f.write_str(why)?;
+                write!(f, " {} sent, {} received.", counted(*sent, "byte"), counted(*received, "byte"))
             }
             Self::Unlink { dead: true, .. } => {
                 f.write_str("Nobody has this socket open any more: it makes way.")
@@ -543,14 +534,3 @@ fn broken(errno: i32) -> &'static str {
         _ => "The connection is of no use any more.",
     }
 }
-
-struct Bytes(u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 1 { f.write_str("1 byte") } else { write!(f, "{} bytes", self.0) }
-    }
-}
-
-/// RFC 854.
-const DONT: u8 = 254;

@@ -36,7 +36,7 @@ use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, Buffer, ByteSink, ByteSource, FIRST};
 use crate::trace::{self, tell};
 pub use pace::{Pace, Rate};
-pub use queue::{BUFFER, Framing, LARGEST, LARGEST_PAYLOAD, Queue};
+pub use queue::{BUFFER, Framing, Queue};
 pub use state::State;
 use step::{Event, Pumping, Step};
 use transfer::Transfer;

@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 
+use crate::datagram::LARGEST;
 use crate::nonblock::Buffer;
 
 /// Bytes on their way.
@@ -252,12 +253,6 @@ impl Packets {
 /// Bytes one direction holds at most, and with them what one system call can move. 64 KiB is what a
 /// pipe holds; more gains nothing measurable while bytes are copied, and costs memory per connection.
 pub const BUFFER: usize = 64 * 1024;
-
-/// What a datagram over IPv4 can carry: that, less the headers of IP and UDP.
-pub const LARGEST_PAYLOAD: usize = LARGEST - 20 - 8;
-
-/// No datagram is larger: 16 bits of length, RFC 768.
-pub const LARGEST: usize = 65_535;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::datagram::LARGEST;
 use crate::nonblock::{FIRST, PIPE, Pipe, PipeEnd, Splicing};
 use crate::testing::{Script, Step, epoch};
 

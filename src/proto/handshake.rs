@@ -15,8 +15,7 @@ use std::fmt::{self, Debug, Display};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::error::escape;
-
-use zeroize::Zeroize;
+use crate::secret::Secret;
 
 /// Spoken once, then thrown away.
 ///
@@ -223,21 +222,17 @@ impl Credentials {
     /// Copies both; wiping the originals is the caller's business.
     #[must_use]
     pub fn new(user: &[u8], password: &[u8]) -> Self {
-        Self { user: Secret(user.to_vec()), password: Secret(password.to_vec()) }
+        Self { user: Secret::copied(user), password: Secret::copied(password) }
     }
 
     pub(super) fn user(&self) -> &[u8] {
-        &self.user.0
+        self.user.bytes()
     }
 
     pub(super) fn password(&self) -> &[u8] {
-        &self.password.0
+        self.password.bytes()
     }
 }
-
-/// Bytes that are never shown, and overwritten when they are dropped. To be made whole, or with room
-/// for all of them: bytes that grow leave copies behind.
-pub(super) struct Secret(pub(super) Vec<u8>);
 
 /// Moves bytes of the input to what has been read, up to `wanted` in all. Says whether it has them.
 pub(super) fn fill(read: &mut Vec<u8>, wanted: usize, input: &mut &[u8]) -> bool {
@@ -261,18 +256,6 @@ impl Display for Target {
 impl Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credentials {{ user: {:?}, .. }}", String::from_utf8_lossy(self.user()))
-    }
-}
-
-impl Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
     }
 }
 

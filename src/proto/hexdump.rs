@@ -2,6 +2,8 @@
 //!
 //! Owns: the columns, to the byte. Must not know: which way bytes go, when, where the text goes.
 
+use super::hex;
+
 /// How far one direction of nc.traditional's dump has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offset(u32);
@@ -11,10 +13,10 @@ pub struct Offset(u32);
 pub fn traditional(out: &mut Vec<u8>, mark: u8, offset: &mut Offset, bytes: &[u8]) {
     for line in bytes.chunks(LINE) {
         out.extend([mark, b' ']);
-        hex(out, offset.0, 8);
+        hex::append(out, offset.0, 8);
         out.push(b' ');
         for byte in line {
-            hex(out, u32::from(*byte), 2);
+            out.extend(hex::of(*byte));
             out.push(b' ');
         }
         pad(out, 3 * (LINE - line.len()));
@@ -30,12 +32,12 @@ pub fn traditional(out: &mut Vec<u8>, mark: u8, offset: &mut Offset, bytes: &[u8
 pub fn ncat(out: &mut Vec<u8>, bytes: &[u8]) {
     for piece in bytes.chunks(NCAT_PIECE) {
         for (line, offset) in piece.chunks(LINE).zip((0..).step_by(LINE)) {
-            hex(out, offset, 4);
+            hex::append(out, offset, 4);
             out.extend(*b"   ");
             for at in 0..LINE {
                 match line.get(at) {
                     Some(byte) => {
-                        hex(out, u32::from(*byte), 2);
+                        out.extend(hex::of(*byte));
                         out.push(b' ');
                     }
                     None => pad(out, 3),
@@ -52,12 +54,6 @@ pub fn ncat(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Appends a number in lower-case hexadecimal digits.
-pub fn hex(out: &mut Vec<u8>, number: u32, digits: u32) {
-    let digit = |at: u32| HEX[(number >> (4 * at) & 15) as usize];
-    out.extend((0..digits).rev().map(digit));
-}
-
 fn shown(byte: u8, is_shown: impl Fn(u8) -> bool) -> u8 {
     if is_shown(byte) { byte } else { b'.' }
 }
@@ -65,8 +61,6 @@ fn shown(byte: u8, is_shown: impl Fn(u8) -> bool) -> u8 {
 fn pad(out: &mut Vec<u8>, columns: usize) {
     out.resize(out.len() + columns, b' ');
 }
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Bytes in a line, of either.
 const LINE: usize = 16;

@@ -11,7 +11,9 @@ use hmac_sha256::Hash as Sha256;
 use md5::Md5;
 use md5::digest::Digest;
 
-use super::handshake::{Credentials, Secret};
+use super::handshake::Credentials;
+use super::hex;
+use crate::secret::Secret;
 
 /// A challenge that can be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +89,13 @@ impl Challenge {
     ) {
         match self {
             Self::Basic => {
-                let pair = Secret([credentials.user(), b":", credentials.password()].concat());
-                let encoded = Secret(Base64::encode_string(&pair.0).into_bytes());
+                let pair =
+                    Secret::whole([credentials.user(), b":", credentials.password()].concat());
+                let encoded = Secret::whole(Base64::encode_string(pair.bytes()).into_bytes());
                 // Bytes that grow leave copies behind; the rest of the request is to have room too.
-                output.reserve(encoded.0.len() + ROOM_FOR_MORE);
+                output.reserve(encoded.bytes().len() + ROOM_FOR_MORE);
                 output.extend(b"Basic ");
-                output.extend(&encoded.0);
+                output.extend(encoded.bytes());
             }
             Self::Digest(digest) => {
                 digest.answer(credentials, request, client_nonce, count, output);
@@ -163,14 +166,14 @@ impl DigestChallenge {
         let count = format!("{count:08x}");
         let mut a1 = hash.of(&[credentials.user(), &self.realm, credentials.password()]);
         if self.proof == Proof::AuthOfSession {
-            a1 = hash.of(&[&a1.0, nonce, client_nonce.as_bytes()]);
+            a1 = hash.of(&[a1.bytes(), nonce, client_nonce.as_bytes()]);
         }
         let a2 = hash.of(&[request.method.as_bytes(), uri]);
         let response = if self.proof == Proof::Old {
-            hash.of(&[&a1.0, nonce, &a2.0])
+            hash.of(&[a1.bytes(), nonce, a2.bytes()])
         } else {
             let (count, client_nonce) = (count.as_bytes(), client_nonce.as_bytes());
-            hash.of(&[&a1.0, nonce, count, client_nonce, b"auth", &a2.0])
+            hash.of(&[a1.bytes(), nonce, count, client_nonce, b"auth", a2.bytes()])
         };
 
         output.extend(b"Digest ");
@@ -186,7 +189,7 @@ impl DigestChallenge {
             output.extend(format!(", qop=auth, nc={count}, cnonce=\"{client_nonce}\"").as_bytes());
         }
         output.extend(b", ");
-        push_quoted("response", &response.0, output);
+        push_quoted("response", response.bytes(), output);
         if let Some(opaque) = &self.opaque {
             output.extend(b", ");
             push_quoted("opaque", opaque, output);
@@ -212,8 +215,10 @@ fn hash_joined<H: Digest>(parts: &[&[u8]]) -> Secret {
         }
         hash.update(part);
     }
-    let digit = |half: u8| DIGITS[usize::from(half)];
-    Secret(hash.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
+    let hash = hash.finalize();
+    let mut digits = Secret::with_room_for(2 * hash.len());
+    hash.iter().flat_map(|byte| hex::of(*byte)).for_each(|digit| digits.push(digit));
+    digits
 }
 
 /// The value has no control characters: it is a parameter of the proxy, and those are read without
@@ -342,8 +347,6 @@ const ALGORITHMS: [(&str, Hash, bool); 4] = [
 
 /// More than what a request has around the credentials.
 const ROOM_FOR_MORE: usize = 16;
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests;

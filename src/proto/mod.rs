@@ -23,6 +23,7 @@ use std::fmt::Debug;
 
 mod crlf;
 mod handshake;
+pub mod hex;
 pub mod hexdump;
 mod http_auth;
 mod http_connect;
@@ -192,8 +193,8 @@ impl Passed {
 
     /// Writes a byte as `\x1b`, as [`Passed::give`].
     fn give_byte(&mut self, byte: u8, output: &mut [u8]) -> bool {
-        let digit = |nibble: u8| HEX[usize::from(nibble & 15)];
-        self.give(&[b'\\', b'x', digit(byte >> 4), digit(byte)], output)
+        let [high, low] = hex::of(byte);
+        self.give(&[b'\\', b'x', high, low], output)
     }
 
     /// Writes a character as `\u{202e}`, as [`Passed::give`].
@@ -207,8 +208,6 @@ impl Passed {
         self.give(&bytes[..len], output)
     }
 }
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// `\u{10ffff}`
 const LONGEST_NUMBER: usize = 10;

@@ -11,6 +11,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::pcapng::{self, Direction};
+use crate::datagram::LARGEST_PAYLOAD;
 
 /// What carries the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,8 @@ impl Conversation {
             }
             Carrier::Udp if bytes.is_empty() => self.datagram(roll, way, bytes, peer),
             Carrier::Udp => {
-                for piece in bytes.chunks(LARGEST_DATAGRAM) {
+                // A UNIX socket may send larger ones.
+                for piece in bytes.chunks(LARGEST_PAYLOAD) {
                     self.datagram(roll, way, piece, peer);
                 }
             }
@@ -287,9 +289,6 @@ const fn opposite(way: Direction) -> Direction {
 /// the 16 bits of its length and into the window.
 const LARGEST_SEGMENT: usize = 32 * 1024;
 
-/// Bytes of a datagram, as large as an IPv4 packet can carry. A UNIX socket may send larger ones.
-const LARGEST_DATAGRAM: usize = 65_535 - 20 - 8;
-
 /// What may be under way without an acknowledgement; no segment is larger.
 const WINDOW: u16 = u16::MAX;
 
@@ -327,7 +326,7 @@ mod tests {
     /// The longest packet there is, of the largest words, is summed up without an overflow.
     #[test]
     fn the_largest_sum_fits() {
-        let bytes = vec![0xff; LARGEST_DATAGRAM];
+        let bytes = vec![0xff; LARGEST_PAYLOAD];
         let far = IpAddr::V6(Ipv6Addr::from([0xff; 16]));
         assert_ne!(checksum(far, far, UDP, &[0xff; 8], &bytes), 0xffff);
     }

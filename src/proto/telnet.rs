@@ -17,7 +17,7 @@
 //! commands in stdout: here a command may be cut anywhere, and stdout gets data only.
 
 use super::{Layer, Passed};
-use crate::explain::{Step, explain};
+use crate::explain::{IAC, Step, explain};
 
 /// Refuses every option and strips every command.
 ///
@@ -79,7 +79,10 @@ impl Layer for Telnet {
                 (State::Command, _) | (State::SubnegotiationEnd, SE) => State::Data,
                 (State::Negotiation { refusal }, option) => {
                     reply.extend([IAC, refusal, option]);
-                    explain(|| Step::Telnet { refusal, option });
+                    explain(|| Step::Telnet {
+                        answer: [IAC, refusal, option],
+                        word: word(refusal),
+                    });
                     State::Data
                 }
                 (State::Subnegotiation, IAC) => State::SubnegotiationEnd,
@@ -90,14 +93,17 @@ impl Layer for Telnet {
     }
 }
 
-// RFC 854, "TELNET COMMAND STRUCTURE".
+fn word(refusal: u8) -> &'static str {
+    if refusal == DONT { "DONT" } else { "WONT" }
+}
+
+// RFC 854, "TELNET COMMAND STRUCTURE", with the byte that is known to who explains what comes without `-t`.
 const SE: u8 = 240;
 const SB: u8 = 250;
 const WILL: u8 = 251;
 const WONT: u8 = 252;
 const DO: u8 = 253;
 const DONT: u8 = 254;
-const IAC: u8 = 255;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@ use std::io;
 
 use super::negotiate::{Denial, Hops};
 use crate::error::reason;
-use crate::explain::{Step, Why};
+use crate::explain::Step;
+use crate::units::counted;
 
 /// The end of one session.
 #[derive(Debug)]
@@ -103,18 +104,7 @@ impl Outcome {
     /// The words for those who want to know what happens, and the descriptor that is closed.
     #[must_use]
     pub fn explained(&self, fd: i32) -> Step<'static> {
-        let why = match self.end {
-            End::Complete => Why::Complete,
-            End::Denied(_) => Why::Denied,
-            End::ProxyReconnects(_) => Why::ProxyReconnects,
-            End::Idle => Why::Idle,
-            End::QuitTimer => Why::QuitTimer,
-            End::HeldOthersBack => Why::HeldOthersBack,
-            End::PeerFailed(_) => Why::PeerFailed,
-            End::InputFailed(_) => Why::InputFailed,
-            End::OutputFailed(_) => Why::OutputFailed,
-            End::ReaderGone => Why::ReaderGone,
-        };
+        let (_, why) = self.end.told();
         Step::Over { fd, why, sent: self.sent, received: self.received }
     }
 
@@ -138,13 +128,41 @@ impl Outcome {
         };
         let unsent = match self.unsent {
             0 => String::new(),
-            n => format!(", {} from stdin not sent", bytes(n)),
+            n => format!(", {} from stdin not sent", counted(n, "byte")),
         };
         let unwritten = match self.unwritten {
             0 => String::new(),
-            n => format!(", {} from the peer not written", bytes(n)),
+            n => format!(", {} from the peer not written", counted(n, "byte")),
         };
         Some(what + &unsent + &unwritten)
+    }
+}
+
+impl End {
+    /// For programs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.told().0
+    }
+
+    /// For programs, and for those who want to know what happens.
+    fn told(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Complete => ("complete", "The session is over."),
+            Self::Denied(_) => ("denied", "No way leads through the proxy."),
+            Self::ProxyReconnects(_) => {
+                ("reconnect", "The proxy wants to be asked once more, on a new connection.")
+            }
+            Self::Idle => ("idle", "Nothing has moved for as long as -w allows."),
+            Self::QuitTimer => ("quit", "The time after the end of stdin is over (-q)."),
+            Self::HeldOthersBack => {
+                ("dropped", "It took nothing for 5 s, and others waited for the same stdin.")
+            }
+            Self::PeerFailed(_) => ("peer_failed", "The connection is broken."),
+            Self::InputFailed(_) => ("stdin_failed", "stdin cannot be read."),
+            Self::OutputFailed(_) => ("stdout_failed", "stdout cannot be written."),
+            Self::ReaderGone => ("reader_gone", "Whoever read stdout has gone."),
+        }
     }
 }
 
@@ -162,10 +180,6 @@ impl fmt::Display for End {
             Self::ReaderGone => f.write_str("the reader of stdout has left"),
         }
     }
-}
-
-fn bytes(n: u64) -> String {
-    if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::flow::{Framing, LARGEST};
+use crate::datagram::LARGEST;
+use crate::flow::Framing;
 
 /// How one session treats its two directions and when it ends by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

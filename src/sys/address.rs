@@ -41,11 +41,6 @@ impl UnixName {
         Self(name.to_owned())
     }
 
-    /// As it was typed, as far as it is text.
-    pub(super) fn typed_text(&self) -> String {
-        self.0.to_string_lossy().into_owned()
-    }
-
     /// The path in the file system, if it is one.
     #[must_use]
     pub fn path(&self) -> Option<&OsStr> {
@@ -57,7 +52,7 @@ impl UnixName {
     /// # Errors
     /// `ENAMETOOLONG` beyond 107 bytes, `EINVAL` for an empty path. The kernel would say
     /// the same, but the name has to fit into its structure first.
-    fn to_sock_addr(&self) -> io::Result<SockAddr> {
+    pub(super) fn to_sock_addr(&self) -> io::Result<SockAddr> {
         let bytes = self.0.as_bytes();
         let os = match bytes.split_first() {
             None => return Err(io::Error::from_raw_os_error(libc::EINVAL)),

@@ -1,14 +1,13 @@
 //! Telling others that clients may come: a file, a descriptor, systemd.
 
 use std::env;
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use socket2::{Domain, SockAddr, Type};
+use socket2::{Domain, Type};
 
+use super::address::UnixName;
 use super::{calls, inherit};
 use crate::explain::Errand;
 
@@ -56,11 +55,7 @@ pub fn to_descriptor(number: i32, line: &str) -> io::Result<()> {
 /// Its socket is not there.
 pub fn to_service_manager() -> io::Result<()> {
     let Some(name) = env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
-    let bytes = name.as_bytes();
-    let address = match bytes.strip_prefix(b"@") {
-        Some(name) => SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat()))?,
-        None => SockAddr::unix(&name)?,
-    };
+    let address = UnixName::typed(&name).to_sock_addr()?;
     // A manager that does not listen to anybody is not waited for.
     calls::socket(Domain::UNIX, Type::DGRAM.nonblocking(), None, Errand::Ready)?
         .send_to(b"READY=1", &address)?;

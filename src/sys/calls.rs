@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::address::Address;
 use crate::explain::{
-    Answer, Connecting, Ended, Errand, Make, Place, Reuse, Step, answer, explain, raw_fd,
+    Answer, Connecting, Ended, Errand, Make, Place, Reuse, Step, answer, explain, is_wanted, raw_fd,
 };
 use crate::trace::{Call, Event, call_for, is_heard, tell};
 
@@ -38,15 +38,17 @@ pub(super) fn socket(
 
 /// bind(2) of a socket that waits for peers.
 pub(super) fn bind_to_listen(socket: &Socket, at: &SockAddr) -> io::Result<()> {
+    let place = place(at);
     let bound = socket.bind(at);
-    explain(|| Step::BindToListen { fd: raw_fd(socket), at: place(at), answer: done(&bound) });
+    explain(|| Step::BindToListen { fd: raw_fd(socket), at: place, answer: done(&bound) });
     bound
 }
 
 /// bind(2) of a socket that connects.
 pub(super) fn bind_from(socket: &Socket, at: &SockAddr) -> io::Result<()> {
+    let place = place(at);
     let bound = socket.bind(at);
-    explain(|| Step::BindFrom { fd: raw_fd(socket), at: place(at), answer: done(&bound) });
+    explain(|| Step::BindFrom { fd: raw_fd(socket), at: place, answer: done(&bound) });
     bound
 }
 
@@ -68,7 +70,7 @@ pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)>
     });
     let accepted = accepted.map(|(fd, peer)| (fd, Address::from(peer)));
     explain(|| {
-        let peer = accepted.as_ref().map_or(Place::Unnamed, |(_, peer)| Place::from(peer));
+        let peer = accepted.as_ref().map_or(&Address::Unnamed, |(_, peer)| peer).into();
         let fd = raw_fd(listener);
         Step::Accept { fd, peer, answer: answer(&accepted, |(fd, _)| raw_fd(fd)) }
     });
@@ -77,8 +79,9 @@ pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)>
 
 /// connect(2).
 pub(super) fn connect(socket: &Socket, to: &SockAddr, how: Connecting) -> io::Result<()> {
+    let place = place(to);
     let connected = call_for(Call::on("connect", socket), |()| 0, || socket.connect(to));
-    explain(|| Step::Connect { fd: raw_fd(socket), to: place(to), how, answer: done(&connected) });
+    explain(|| Step::Connect { fd: raw_fd(socket), to: place, how, answer: done(&connected) });
     connected
 }
 
@@ -169,19 +172,35 @@ pub(super) fn reuse_port(socket: &Socket, datagrams: bool) -> io::Result<()> {
 
 impl From<&Address> for Place {
     fn from(address: &Address) -> Self {
-        match address {
-            Address::Ip(at) => Self::Ip(*at),
-            Address::Unix(name) => Self::Unix(name.typed_text()),
-            Address::Vsock { cid, port } => Self::Vsock { cid: *cid, port: *port },
-            Address::Unnamed => Self::Unnamed,
-        }
+        Self::new(address.to_sock_addr().ok(), address.to_string())
     }
 }
 
+/// For the words about a call, and before it: to name an interface (`%eth0`) takes a call of its own. Nothing
+/// where nobody wants to know.
 fn place(at: &SockAddr) -> Place {
-    Place::from(&Address::from(at))
+    if is_wanted() { Place::from(&Address::from(at)) } else { Place::default() }
 }
 
 fn done(answer: &io::Result<()>) -> Answer {
     crate::explain::answer(answer, |()| 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_the_words_of_its_address() {
+        let zoned = Address::Ip("[fe80::1%1]:80".parse().expect("an address"));
+        let unix = Address::Unix(crate::sys::address::UnixName::typed("@name".as_ref()));
+        for address in [zoned, unix, Address::Vsock { cid: 2, port: 80 }] {
+            assert_eq!(Place::from(&address).to_string(), address.to_string());
+        }
+        assert_eq!(
+            Place::from(&Address::Vsock { cid: 2, port: 80 }).to_string(),
+            "vsock 2 port 80"
+        );
+        assert_eq!(Place::from(&Address::Unnamed).to_string(), "a socket without a name");
+    }
 }

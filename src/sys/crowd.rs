@@ -128,15 +128,31 @@ impl Crowd {
             Reply::All => (self.served < self.peers.len()).then_some(self.served),
             Reply::First => (self.served == 0).then_some(0),
             Reply::Last if self.served > 0 => None,
-            Reply::Last => {
-                let heard = self.peers.iter().enumerate().max_by_key(|(_, peer)| peer.heard);
-                heard.map(|(which, _)| which)
-            }
+            Reply::Last => self.heard_last().map(|(which, _)| which),
         }
     }
 
-    fn heard_last(&self) -> Option<&Peer> {
-        self.peers.iter().max_by_key(|peer| peer.heard)
+    fn heard_last(&self) -> Option<(usize, &Peer)> {
+        self.peers.iter().enumerate().max_by_key(|(_, peer)| peer.heard)
+    }
+
+    /// A datagram could not be sent now. A UNIX peer whose queue is full is tried again after a while,
+    /// for the kernel calls our own socket writable all the time; one that takes nothing for long is
+    /// forgotten where others wait for the same datagram. Says whether there is somebody else to serve.
+    fn is_passed_over(&mut self, which: usize) -> bool {
+        let now = self.now;
+        let is_unix = Address::from(Some(self.peers[which].address.clone())).as_ip().is_none();
+        if is_unix {
+            self.retry_at = Some(now + RETRY);
+        }
+        let since = *self.peers[which].blocked_since.get_or_insert(now);
+        let gives_up = self.reply == Reply::All && self.peers.len() > 1 && now >= since + PATIENCE;
+        if gives_up {
+            let address = Address::from(Some(self.peers[which].address.clone()));
+            tell(Event::Noted(&format_args!("{address} is forgotten: others wait")));
+            self.forget(which);
+        }
+        gives_up
     }
 }
 
@@ -156,27 +172,6 @@ impl ByteSource for Crowd {
             Attempt::Ended => Attempt::Moved(0),
             Attempt::Moved(_) | Attempt::Blocked => attempt,
         })
-    }
-}
-
-impl Crowd {
-    /// A datagram could not be sent now. A UNIX peer whose queue is full is tried again after a while,
-    /// for the kernel calls our own socket writable all the time; one that takes nothing for long is
-    /// forgotten where others wait for the same datagram. Says whether there is somebody else to serve.
-    fn is_passed_over(&mut self, which: usize) -> bool {
-        let now = self.now;
-        let is_unix = Address::from(Some(self.peers[which].address.clone())).as_ip().is_none();
-        if is_unix {
-            self.retry_at = Some(now + RETRY);
-        }
-        let since = *self.peers[which].blocked_since.get_or_insert(now);
-        let gives_up = self.reply == Reply::All && self.peers.len() > 1 && now >= since + PATIENCE;
-        if gives_up {
-            let address = Address::from(Some(self.peers[which].address.clone()));
-            tell(Event::Noted(&format_args!("{address} is forgotten: others wait")));
-            self.forget(which);
-        }
-        gives_up
     }
 }
 
@@ -258,7 +253,7 @@ impl Wire for Crowd {
     }
 
     fn heard_from(&self) -> Option<SocketAddr> {
-        self.heard_last()?.ip()
+        self.heard_last()?.1.ip()
     }
 
     /// Whoever could not be served has been forgotten, so those who are left have it.
@@ -267,7 +262,7 @@ impl Wire for Crowd {
             Reply::Nobody => Vec::new(),
             Reply::All => self.peers.iter().filter_map(Peer::ip).collect(),
             Reply::First => self.peers.first().and_then(Peer::ip).into_iter().collect(),
-            Reply::Last => self.heard_last().and_then(Peer::ip).into_iter().collect(),
+            Reply::Last => self.heard_last().and_then(|(_, peer)| peer.ip()).into_iter().collect(),
         }
     }
 }

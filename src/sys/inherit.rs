@@ -1,4 +1,4 @@
-//! Descriptors that the parent has left open for us, by number: inetd, systemd, a test's pipe.
+//! What the parent has left us: descriptors, by number (inetd, systemd, a test's pipe), and variables.
 //!
 //! A number from the command line says nothing about who owns the descriptor, so it is never adopted;
 //! the kernel is asked for a duplicate, which is ours.
@@ -51,6 +51,12 @@ pub fn activated() -> Option<i32> {
     let number = |name: &str| env::var(name).ok()?.parse::<i32>().ok();
     let meant_for_us = number("LISTEN_PID")? == getpid().as_raw_nonzero().get();
     (meant_for_us && number("LISTEN_FDS")? > 0).then_some(FIRST_ACTIVATED)
+}
+
+/// An environment variable is there and not empty.
+#[must_use]
+pub fn is_set(variable: &str) -> bool {
+    env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
 /// What an inherited socket is.

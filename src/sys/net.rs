@@ -23,6 +23,7 @@ use super::calls::{self, Setting, tell_setting};
 use super::moves::recvfrom;
 use super::options::{OptionError, Options, Role};
 use super::polled::Polled;
+use crate::datagram::LARGEST;
 use crate::explain::{Connecting, Errand, Place, Step, explain, raw_fd};
 use crate::mistakes::{Mistake, made};
 
@@ -84,7 +85,7 @@ impl Transport {
     pub fn largest_datagram(self) -> usize {
         match self {
             Self::UnixDatagram | Self::UnixRecords => 256 * 1024,
-            Self::Tcp | Self::Mptcp | Self::Udp | Self::UnixStream | Self::Vsock => 65_535,
+            Self::Tcp | Self::Mptcp | Self::Udp | Self::UnixStream | Self::Vsock => LARGEST,
         }
     }
 

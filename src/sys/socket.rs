@@ -105,70 +105,7 @@ impl Socket {
     pub fn into_fd(self) -> OwnedFd {
         self.polled.into_fd()
     }
-}
 
-impl Socket {
-    /// Reads once; datagrams of others are passed over.
-    fn read(&self, into: &mut [u8]) -> io::Result<Attempt> {
-        let flags = RecvFlags::DONTWAIT;
-        Attempt::to_read(|| {
-            loop {
-                let Some(peer) = &self.only_from else {
-                    return self.polled.call(|fd| recv(fd, into, flags));
-                };
-                let (n, sender) = self.polled.call(|fd| recvfrom(fd, into, flags))?;
-                if sender.as_ref() == Some(&**peer) {
-                    return Ok(n);
-                }
-            }
-        })
-    }
-
-    fn splicing(&self) -> Splicing {
-        match self.boundaries {
-            Boundaries::None => zerocopy::socket(&self.polled),
-            Boundaries::Datagrams | Boundaries::Records => Splicing::Never,
-        }
-    }
-}
-
-impl ByteSource for Socket {
-    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
-        let attempt = self.receive(into);
-        self.explain_read(&attempt, into);
-        attempt
-    }
-
-    fn begin_splicing(&mut self) -> Splicing {
-        self.splicing()
-    }
-
-    fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
-        match Side::Polled(&self.polled).splice_into(pipe, most)? {
-            // In front of urgent data with an end of file behind it, the kernel says that this is the end.
-            Spliced::Ended => {
-                let mut scrap = [0];
-                let attempt = self.try_peek(&mut scrap);
-                self.explain_read(&attempt, &scrap);
-                Ok(match attempt? {
-                    Attempt::Ended => self.refusal.take().map_or(Ok(Spliced::Ended), Err)?,
-                    Attempt::Blocked => Spliced::Blocked,
-                    Attempt::Moved(_) => Spliced::Refused,
-                })
-            }
-            spliced @ (Spliced::Moved(_)
-            | Spliced::Blocked
-            | Spliced::PipeBlocked
-            | Spliced::Refused) => Ok(spliced),
-        }
-    }
-
-    fn waiting(&self) -> u64 {
-        self.polled.waiting()
-    }
-}
-
-impl Socket {
     fn receive(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
         if self.boundaries != Boundaries::Datagrams {
             return match self.read(into)? {
@@ -190,6 +127,29 @@ impl Socket {
             Ok(Attempt::Ended) => Ok(Attempt::Moved(0)),
             Ok(Attempt::Blocked) => self.refusal.take().map_or(Ok(Attempt::Blocked), Err),
             attempt => attempt,
+        }
+    }
+
+    /// Reads once; datagrams of others are passed over.
+    fn read(&self, into: &mut [u8]) -> io::Result<Attempt> {
+        let flags = RecvFlags::DONTWAIT;
+        Attempt::to_read(|| {
+            loop {
+                let Some(peer) = &self.only_from else {
+                    return self.polled.call(|fd| recv(fd, into, flags));
+                };
+                let (n, sender) = self.polled.call(|fd| recvfrom(fd, into, flags))?;
+                if sender.as_ref() == Some(&**peer) {
+                    return Ok(n);
+                }
+            }
+        })
+    }
+
+    fn splicing(&self) -> Splicing {
+        match self.boundaries {
+            Boundaries::None => zerocopy::socket(&self.polled),
+            Boundaries::Datagrams | Boundaries::Records => Splicing::Never,
         }
     }
 
@@ -234,6 +194,42 @@ impl Socket {
                 explain(|| Step::WriteFailed { fd, len: most, errno });
             }
         }
+    }
+}
+
+impl ByteSource for Socket {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
+        let attempt = self.receive(into);
+        self.explain_read(&attempt, into);
+        attempt
+    }
+
+    fn begin_splicing(&mut self) -> Splicing {
+        self.splicing()
+    }
+
+    fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
+        match Side::Polled(&self.polled).splice_into(pipe, most)? {
+            // In front of urgent data with an end of file behind it, the kernel says that this is the end.
+            Spliced::Ended => {
+                let mut scrap = [0];
+                let attempt = self.try_peek(&mut scrap);
+                self.explain_read(&attempt, &scrap);
+                Ok(match attempt? {
+                    Attempt::Ended => self.refusal.take().map_or(Ok(Spliced::Ended), Err)?,
+                    Attempt::Blocked => Spliced::Blocked,
+                    Attempt::Moved(_) => Spliced::Refused,
+                })
+            }
+            spliced @ (Spliced::Moved(_)
+            | Spliced::Blocked
+            | Spliced::PipeBlocked
+            | Spliced::Refused) => Ok(spliced),
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        self.polled.waiting()
     }
 }
 

@@ -14,8 +14,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use super::{Answer, Event, elapsed, micros};
+use super::{Answer, Event, elapsed};
 use crate::json::string;
+use crate::units::micros;
 
 /// A timeline that is being drawn.
 #[derive(Debug)]

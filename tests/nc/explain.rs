@@ -8,6 +8,7 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use regex_lite::Regex;
@@ -293,7 +294,7 @@ fn telnet_of(tried: Tried<'_>, options: &str) -> String {
 }
 
 /// Lives whose words are not of interest, for strace.
-const MORE: [(&str, Life); 9] = [
+const MORE: [(&str, Life); 12] = [
     ("records", |tried| unix_of(tried, "--seqpacket")),
     ("an abstract name", |tried| {
         let name = format!("@nc-explain-{}", std::process::id());
@@ -337,6 +338,31 @@ const MORE: [(&str, Life); 9] = [
         let nc = tried.nc(format!("{options} 127.0.0.1 {}", server.port())).stdin_null().start();
         drop(server.accepts());
         nc.ends().exits(0).stderr.clone()
+    }),
+    ("options of a listener", |tried| {
+        let mut key = tempfile::NamedTempFile::new().unwrap();
+        key.write_all(b"secret").unwrap();
+        let options = "-l6 -b -D -T ef -M 9 -m 1 --interface lo --mark 4294967295 --keepalive \
+                       --tcp-fastopen :: 0 --tcp-md5-file=";
+        let nc = tried.nc(options.to_owned() + key.path().to_str().unwrap()).start();
+        nc.says("listen(");
+        nc.signal(rustix::process::Signal::TERM);
+        nc.ends().stderr
+    }),
+    ("options of a client to come", |tried| {
+        let server = Server::start();
+        let nc = tried.nc(format!("-N --tcp-fastopen 127.0.0.1 {}", server.port()));
+        let nc = nc.stdin_null().start();
+        drop(server.accepts());
+        nc.ends().stderr
+    }),
+    ("options for groups", |tried| {
+        ["239.1.2.3", "ff05::1"]
+            .map(|group| {
+                let options = format!("-u -w 0.1 -M 9 --no-loop --interface lo {group} 9");
+                tried.nc(options).stdin_null().start().ends().stderr
+            })
+            .concat()
     }),
     ("a proxy", |tried| {
         let server = Server::start();
@@ -383,9 +409,14 @@ fn without_path(told: &str, path: &Path, tried: Tried<'_>) -> String {
     }
 }
 
-/// A call with one space where there are several. Of a membership strace shows the group only.
+/// A call with one space where there are several. Of a membership strace shows the group only, and of a key
+/// we show nothing.
 fn bare(call: &str) -> String {
     let call = call.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((key, len)) = call.split_once("MD5SIG_EXT, ") {
+        let (_, len) = len.rsplit_once("..., ").unwrap();
+        return format!("{key}MD5SIG_EXT, {len}");
+    }
     match (call.split_once(", imr_"), call.split_once('}')) {
         (Some((group, _)), Some((_, rest))) => format!("{group}}}{rest}"),
         _ => call,

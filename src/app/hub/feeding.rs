@@ -10,7 +10,8 @@ use crate::app::{Alarm, Loop};
 use crate::nonblock::Attempt;
 use crate::reactor::{Key, Readiness};
 use crate::session::End;
-use crate::trace::{Event, micros, tell};
+use crate::trace::{Event, tell};
+use crate::units::micros;
 
 impl Hub {
     /// Reads a shared stdin as far as the slowest session allows, and has everybody look at it. Comes

@@ -5,15 +5,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::app::units::{milliseconds, per_second, rate, seconds, size};
 use crate::json::Object;
-use crate::session::{Datagrams, End, Moved, Outcome};
+use crate::session::{Datagrams, Moved, Outcome};
 use crate::sys::address::Address;
 use crate::sys::link::Link;
 use crate::sys::resolve::in_numbers;
 use crate::sys::signal::name as signal_name;
 use crate::sys::tcp_info::TcpInfo;
-use crate::trace::micros;
+use crate::units::{counted, micros, milliseconds, per_second, rate, seconds, size};
 
 /// What there is to know of a session, besides its peer and its outcome. It is taken while the socket is open.
 #[derive(Debug)]
@@ -118,7 +117,7 @@ impl Account {
             Occasion::End(Outcome { end, unsent, unwritten, .. }) => object
                 .number("unsent", Some(*unsent))
                 .number("unwritten", Some(*unwritten))
-                .text("end", Some(name(end)))
+                .text("end", Some(end.name()))
                 .text("reason", Some(&end.to_string())),
             Occasion::Signal(number) => {
                 object.text("end", Some("signal")).text("reason", Some(signal_name(number)))
@@ -137,29 +136,8 @@ impl Account {
     }
 }
 
-/// An end, for programs.
-const fn name(end: &End) -> &'static str {
-    match end {
-        End::Complete => "complete",
-        End::Denied(_) => "denied",
-        End::ProxyReconnects(_) => "reconnect",
-        End::Idle => "idle",
-        End::QuitTimer => "quit",
-        End::HeldOthersBack => "dropped",
-        End::PeerFailed(_) => "peer_failed",
-        End::InputFailed(_) => "stdin_failed",
-        End::OutputFailed(_) => "stdout_failed",
-        End::ReaderGone => "reader_gone",
-    }
-}
-
 fn segments(count: u32) -> String {
     counted(count.into(), "segment")
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 /// The host or the name, and the port where there is one.
@@ -178,6 +156,7 @@ fn parts(address: Option<&Address>) -> (Option<String>, Option<u64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::End;
 
     fn account(datagrams: Option<Datagrams>, tcp: Option<TcpInfo>) -> Account {
         Account {

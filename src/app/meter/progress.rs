@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::app::units::{clock, per_second, rate, size, whole};
+use crate::units::{self, clock, per_second, rate, size, whole};
 
 /// What has been reached at some moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,20 +105,13 @@ fn time_left(
             let micros = u128::from(rest) * window.as_micros() / u128::from(lately);
             let left = Duration::from_micros(whole(micros));
             // Beyond this nobody believes it.
-            Some(if left > LONGEST {
-                "days left".to_owned()
-            } else {
-                format!("{} left", clock(left + ALMOST_A_SECOND))
-            })
+            Some(if left > LONGEST { "days left".to_owned() } else { units::time_left(left) })
         }
     }
 }
 
 /// What "lately" is: long enough to be read, short enough to show that something has changed.
 const RECENT: Duration = Duration::from_secs(3);
-
-/// Rounds up.
-const ALMOST_A_SECOND: Duration = Duration::from_millis(999);
 
 const LONGEST: Duration = Duration::from_secs(100 * 3600);
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::units::{per_second, time_left};
+
 /// How far the scan has come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
@@ -18,23 +20,15 @@ impl Standing {
         let spent = now.saturating_duration_since(began);
         if let Some(until) = until {
             let left = until.saturating_duration_since(now);
-            format!("{done} of {of} ports open, {} s left", rounded_up(left))
+            format!("{done} of {of} ports open, {}", time_left(left))
         } else {
-            let rate = per_second(done, spent);
-            let left = (of - done).checked_div(rate).filter(|_| done < of);
-            let left = left.map(|left| format!(", {left} s left")).unwrap_or_default();
+            let rate = per_second(done as u64, spent);
+            let left = ((of - done) as u64).checked_div(rate).filter(|_| done < of);
+            let left = left.map(|left| format!(", {}", time_left(Duration::from_secs(left))));
+            let left = left.unwrap_or_default();
             format!("{done} of {of} ports, {rate}/s{left}")
         }
     }
-}
-
-fn per_second(count: usize, time: Duration) -> usize {
-    let rate = count as u128 * 1000 / time.as_millis().max(1);
-    usize::try_from(rate).unwrap_or(usize::MAX)
-}
-
-fn rounded_up(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
@@ -46,7 +40,7 @@ mod tests {
     fn it_tells_how_many_how_fast_and_how_long() {
         let now = epoch() + Duration::from_secs(2);
         let words = |done| Standing { began: epoch(), done, of: 100, until: None }.words(now);
-        assert_eq!(words(40), "40 of 100 ports, 20/s, 3 s left");
+        assert_eq!(words(40), "40 of 100 ports, 20/s, 0:03 left");
         assert_eq!(words(100), "100 of 100 ports, 50/s");
         assert_eq!(words(0), "0 of 100 ports, 0/s");
     }
@@ -55,6 +49,6 @@ mod tests {
     fn somebody_who_waits_is_told_for_how_long() {
         let until = Some(epoch() + Duration::from_millis(2500));
         let standing = Standing { began: epoch(), done: 1, of: 2, until };
-        assert_eq!(standing.words(epoch()), "1 of 2 ports open, 3 s left");
+        assert_eq!(standing.words(epoch()), "1 of 2 ports open, 0:03 left");
     }
 }

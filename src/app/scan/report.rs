@@ -11,7 +11,6 @@ use super::probe::Verdict;
 use crate::app::job::{Lines, Scan, Tell};
 use crate::app::notice::{Console, Goal, Notice};
 use crate::app::targets::{Number, Target};
-use crate::app::units::{milliseconds, seconds};
 use crate::error::{errno_name, escape};
 use crate::json::Object;
 use crate::proto::{Fault, ProtocolError, Refusal};
@@ -19,7 +18,7 @@ use crate::session::Denial;
 use crate::sys::address::Address;
 use crate::sys::net::Transport;
 use crate::sys::resolve::{Lookup, in_numbers, service_name, shown_service};
-use crate::trace::micros;
+use crate::units::{counted, micros, milliseconds, seconds};
 
 /// What was found out about one destination.
 #[derive(Debug)]
@@ -281,9 +280,8 @@ impl Reporter {
             .filter(|&state| tally.of(state) > 0)
             .map(|state| format!("{} {}", tally.of(state), state.name()))
             .collect();
-        let (ports, counts) = (tally.total(), counts.join(", "));
-        let plural = if ports == 1 { "" } else { "s" };
-        let line = format!("{ports} port{plural} in {}: {counts}", seconds(took));
+        let (ports, counts) = (counted(tally.total() as u64, "port"), counts.join(", "));
+        let line = format!("{ports} in {}: {counts}", seconds(took));
         console.complaint(&line) + "\n"
     }
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use hmac_sha256::Hash;
 
 use crate::app::job::Digest;
+use crate::proto::hex;
 use crate::proto::hexdump::Offset;
 use crate::proto::packets::{Carrier, Conversation, Roll};
 use crate::proto::pcapng::Direction;
@@ -13,6 +14,7 @@ use crate::session::Way;
 use crate::sys::address::Address;
 use crate::sys::net::ends;
 use crate::sys::polled::Polled;
+use crate::units::counted;
 
 /// The account of one session.
 #[derive(Debug)]
@@ -94,12 +96,10 @@ impl Watch {
     pub(super) fn digests(self) -> impl Iterator<Item = String> {
         let Self { peer, sent, received, .. } = self;
         [("sent", sent), ("received", received)].into_iter().filter_map(move |(what, side)| {
-            let unit = if side.bytes == 1 { "byte" } else { "bytes" };
-            let mut line = format!("{peer}: {what} {} {unit}, sha256 ", side.bytes).into_bytes();
-            for byte in side.hash?.0.finalize() {
-                crate::proto::hexdump::hex(&mut line, u32::from(byte), 2);
-            }
-            String::from_utf8(line).ok()
+            let bytes = counted(side.bytes, "byte");
+            let mut line = format!("{peer}: {what} {bytes}, sha256 ");
+            line.extend(side.hash?.0.finalize().into_iter().flat_map(hex::of).map(char::from));
+            Some(line)
         })
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::words::Words;
 use crate::cli::{args, rate, time};
+use crate::datagram::{LARGEST, LARGEST_PAYLOAD};
 use crate::error::Error;
-use crate::flow::{Framing, LARGEST, LARGEST_PAYLOAD};
+use crate::flow::Framing;
 use crate::session::{Filters, LocalEof, PeerEof, Policy, Ways};
 use crate::sys::net::{Boundaries, Transport};
 

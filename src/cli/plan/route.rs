@@ -11,11 +11,12 @@ use std::rc::Rc;
 
 use super::words::Words;
 use crate::app::{NameLookup, Proxy, ProxyKind, Route};
-use crate::cli::password::{self, Question, Secret};
+use crate::cli::password::{self, Question};
 use crate::cli::proxy::{self, Typed};
 use crate::cli::{Outside, PROXY_AUTH, args, quoted};
 use crate::error::Error;
 use crate::proto::Credentials;
+use crate::secret::Secret;
 
 /// What was typed about proxies.
 pub(super) struct Proxies {

@@ -11,8 +11,8 @@ use super::words::Words;
 use crate::app::{Destination, Lines, Route, Scan, ScanGoal, Tell, Vigil};
 use crate::cli::ports::Services;
 use crate::cli::{Misfit, args, quoted, time};
+use crate::datagram::LARGEST_PAYLOAD;
 use crate::error::Error;
-use crate::flow::LARGEST_PAYLOAD;
 use crate::sys::net::Transport;
 
 /// The values of a scan's options.

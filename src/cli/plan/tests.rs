@@ -19,8 +19,8 @@ use super::*;
 use crate::app::{
     Announce, Connect, Destination, Keep, Metering, Progress, Purpose, Route, Stats, Taps,
 };
-use crate::cli::password::Secret;
 use crate::cli::{Request, parse_with};
+use crate::secret::Secret;
 use crate::session::{Filters, LocalEof, PeerEof, Policy, Ways};
 use crate::sys::crowd::Reply;
 use crate::sys::net::Sharing;

@@ -3,14 +3,16 @@
 #![expect(clippy::disallowed_methods, reason = "sockets of a test explain nothing")]
 
 use std::fs::File;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use nix::sys::socket::GetSockOpt;
 use socket2::{Domain, Protocol, Type};
 
+use super::table::{kernel, whole};
 use super::*;
 use crate::explain::Step;
+use crate::sys::calls::Setting;
 
 /// One of each kind of IP socket, with an address of its family.
 fn each_ip_socket() -> Vec<(Socket, SockAddr, Role)> {
@@ -80,8 +82,8 @@ fn calls(options: &Options, address: &SockAddr, role: Role) -> Vec<&'static str>
     let nothing = Socket::from(OwnedFd::from(File::open("/dev/null").expect("/dev/null")));
     let mut names = Vec::new();
     for row in TABLE.iter().filter(|row| row.scope.covers(address, role)) {
-        if let Some(answer) = (row.set)(options, &nothing, address) {
-            let error = answer.expect_err("no socket");
+        if let Some(value) = row.value.asked(options) {
+            let error = value.set(&nothing, address).expect_err("no socket");
             assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK), "{}", row.name);
             names.push(row.name);
         }
@@ -204,9 +206,7 @@ fn what_any_user_may_set_is_set_on_every_ip_socket() {
         assert_streams_options(&socket);
         match role {
             Role::Connect => assert!(read(&socket, kernel::FastOpenConnect)),
-            Role::Listen | Role::Datagram => {
-                assert_eq!(read(&socket, kernel::FastOpen), FAST_OPEN_QUEUE);
-            }
+            Role::Listen | Role::Datagram => assert_eq!(read(&socket, kernel::FastOpen), 128),
         }
     }
 }
@@ -375,7 +375,7 @@ fn a_key_is_1_to_80_bytes_and_never_shown() {
     assert_ne!(key("a"), key("b"));
     assert_ne!(key("a"), key("a\0"));
     let shown = format!("{:?}", everything());
-    assert!(shown.contains("Md5Key(..)"), "{shown}");
+    assert!(shown.contains("Md5Key(Secret(..))"), "{shown}");
     assert!(!shown.contains("secret"), "{shown}");
 }
 
@@ -403,10 +403,45 @@ const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6
 const TIMED_OUT: io::ErrorKind = io::ErrorKind::TimedOut;
 
 #[test]
-fn every_option_has_its_words() {
-    for row in TABLE {
-        let (level, name, value) = (row.level(), row.name, "[1]".to_owned());
-        let step = Step::Option { fd: 4, level, name, value, len: 4, answer: Ok(0) }.to_string();
+fn every_option_has_its_words_and_is_told_as_it_is_set() {
+    let options = everything();
+    let told = TABLE.iter().map(|row| {
+        let asked = row.value.asked(&options).expect("everything is asked for");
+        let Setting { level, name, value, len } = asked.told(row);
+        let step = Step::Option { fd: 4, level, name, value, len, answer: Ok(0) }.to_string();
         assert!(step.ends_with(['.', ',']), "{}: {step}", row.option);
-    }
+        let call = step.lines().next().expect("a call");
+        call["setsockopt(4, ".len()..].replace(") = 0", "")
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "SOL_SOCKET, SO_BROADCAST, [1], 4",
+            "SOL_TCP, TCP_MD5SIG_EXT, ..., 216",
+            "SOL_TCP, TCP_MD5SIG_EXT, ..., 216",
+            "SOL_SOCKET, SO_DEBUG, [1], 4",
+            "SOL_IP, IP_TOS, [16], 4",
+            "SOL_IPV6, IPV6_TCLASS, [16], 4",
+            "SOL_SOCKET, SO_RCVBUF, [40000], 4",
+            "SOL_SOCKET, SO_SNDBUF, [50000], 4",
+            "SOL_IP, IP_TTL, [9], 4",
+            "SOL_IPV6, IPV6_UNICAST_HOPS, [9], 4",
+            "SOL_IP, IP_MINTTL, [7], 4",
+            "SOL_IPV6, IPV6_MINHOPCOUNT, [7], 4",
+            "SOL_IP, IP_MULTICAST_TTL, [9], 4",
+            "SOL_IPV6, IPV6_MULTICAST_HOPS, [9], 4",
+            "SOL_IP, IP_MULTICAST_LOOP, [0], 4",
+            "SOL_IPV6, IPV6_MULTICAST_LOOP, [0], 4",
+            "SOL_SOCKET, SO_BINDTODEVICE, \"lo\", 2",
+            "SOL_SOCKET, SO_MARK, [5], 4",
+            "SOL_SOCKET, SO_KEEPALIVE, [1], 4",
+            "SOL_TCP, TCP_KEEPIDLE, [30], 4",
+            "SOL_TCP, TCP_KEEPINTVL, [30], 4",
+            "SOL_TCP, TCP_NODELAY, [1], 4",
+            "SOL_TCP, TCP_USER_TIMEOUT, [3000], 4",
+            "SOL_TCP, TCP_CONGESTION, \"reno\", 4",
+            "SOL_TCP, TCP_FASTOPEN_CONNECT, [1], 4",
+            "SOL_TCP, TCP_FASTOPEN, [128], 4",
+        ]
+    );
 }

@@ -7,11 +7,12 @@
 //! There is no way back, and a second step can only give up more. What is open already stays usable: rights
 //! are asked for when something is opened, connected or run.
 
-use std::env;
 use std::path::PathBuf;
 
 use log::debug;
 use rustix::thread::{SecureComputingMode, secure_computing_mode};
+
+use super::inherit::is_set;
 
 #[cfg(feature = "sandbox")]
 mod files;
@@ -191,7 +192,6 @@ impl Sandbox {
 
 /// Why [`Wish::Auto`] leaves this run alone, which would end badly with it.
 fn obstacle() -> Option<&'static str> {
-    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     // It makes system calls of its own, that no table of ours knows: proxychains(1) connects to its proxy
     // wherever we connect to, fakeroot(1) asks a server whenever a file is removed.
     if is_set("LD_PRELOAD") {

@@ -1,7 +1,8 @@
 //! Datagrams: how stdin is cut into them, and who hears them.
 
 use super::*;
-use crate::flow::{Framing, LARGEST};
+use crate::datagram::LARGEST;
+use crate::flow::Framing;
 use crate::sys::net::Group;
 
 #[test]

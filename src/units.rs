@@ -1,21 +1,26 @@
 //! Numbers as people read them: sizes, rates and times, in whole numbers throughout, for floating point takes
 //! kilobytes.
+//!
+//! Must not know: what is counted, and for whom.
 
 use std::time::Duration;
 
-use crate::trace::micros;
+/// `1 byte`, `2 bytes`, `0 segments`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
 
 /// `1 byte`, `512 bytes`, `1.5 KiB`, `220 MiB`: three digits, rounded down.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
-        1 => "1 byte".to_owned(),
-        0..1024 => format!("{bytes} bytes"),
+        0..1024 => counted(bytes, "byte"),
         _ => in_units(bytes),
     }
 }
 
 /// `0 B/s`, `1.5 KiB/s`.
-pub(super) fn rate(bytes_per_second: u64) -> String {
+pub(crate) fn rate(bytes_per_second: u64) -> String {
     match bytes_per_second {
         0..1024 => format!("{bytes_per_second} B/s"),
         _ => in_units(bytes_per_second) + "/s",
@@ -36,13 +41,13 @@ fn in_units(bytes: u64) -> String {
     }
 }
 
-/// Bytes a second, rounded down; as much as fits.
-pub(super) fn per_second(bytes: u64, time: Duration) -> u64 {
-    whole(u128::from(bytes) * 1_000_000 / time.as_micros().max(1))
+/// How many a second, rounded down; as much as fits.
+pub(crate) fn per_second(count: u64, time: Duration) -> u64 {
+    whole(u128::from(count) * 1_000_000 / time.as_micros().max(1))
 }
 
 /// `0:05`, `12:34`, `1:02:03`.
-pub(super) fn clock(time: Duration) -> String {
+pub(crate) fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {
@@ -51,13 +56,18 @@ pub(super) fn clock(time: Duration) -> String {
     }
 }
 
+/// `0:04 left`: no less than there is.
+pub(crate) fn time_left(time: Duration) -> String {
+    clock(time.saturating_add(ALMOST_A_SECOND)) + " left"
+}
+
 /// `2.310 s`
-pub(super) fn seconds(time: Duration) -> String {
+pub(crate) fn seconds(time: Duration) -> String {
     thousandths(whole(time.as_millis())) + " s"
 }
 
 /// `0.041 ms`
-pub(super) fn milliseconds(time: Duration) -> String {
+pub(crate) fn milliseconds(time: Duration) -> String {
     thousandths(micros(time)) + " ms"
 }
 
@@ -65,14 +75,29 @@ fn thousandths(count: u64) -> String {
     format!("{}.{:03}", count / 1000, count % 1000)
 }
 
+/// Whole microseconds, in a number that takes less code to print than [`Duration::as_micros`] does. Enough for
+/// half a million years.
+pub(crate) fn micros(time: Duration) -> u64 {
+    whole(time.as_micros())
+}
+
 /// As much of it as fits.
-pub(super) fn whole(count: u128) -> u64 {
+pub(crate) fn whole(count: u128) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
+
+/// Rounds up to whole seconds.
+const ALMOST_A_SECOND: Duration = Duration::from_nanos(999_999_999);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        let words = [0, 1, 2].map(|count| counted(count, "byte"));
+        assert_eq!(words, ["0 bytes", "1 byte", "2 bytes"]);
+    }
 
     #[test]
     fn sizes_have_three_digits() {
@@ -118,6 +143,9 @@ mod tests {
             assert_eq!(clock(Duration::from_secs(time)), words);
         }
         assert_eq!(clock(Duration::from_secs(360_000)), "100:00:00");
+        for (nanos, words) in [(0, "0:00 left"), (1, "0:01 left"), (1_000_000_000, "0:01 left")] {
+            assert_eq!(time_left(Duration::from_nanos(nanos)), words);
+        }
         assert_eq!(seconds(Duration::from_micros(2_310_999)), "2.310 s");
         assert_eq!(milliseconds(Duration::from_micros(41)), "0.041 ms");
     }
