@@ -26,7 +26,6 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-#[allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 fn tell_cargo(instruction: &str) {
     println!("cargo::{instruction}");
 }

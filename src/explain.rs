@@ -113,7 +113,15 @@ pub enum Step<'a> {
     /// socket(2).
     Socket { make: Make, errand: Errand, answer: Answer },
     /// setsockopt(2).
-    Option { fd: i32, level: i32, name: &'a str, value: String, len: usize, answer: Answer },
+    Option {
+        fd: i32,
+        level: i32,
+        name: &'a str,
+        value: String,
+        len: usize,
+        purpose: Purpose,
+        answer: Answer,
+    },
     /// `SO_REUSEADDR` or, of a port, `SO_REUSEPORT`.
     Reuse { fd: i32, what: Reuse, datagrams: bool, answer: Answer },
     /// `SO_REUSEPORT` is left out.
@@ -222,6 +230,69 @@ pub enum Errand {
     Ready,
 }
 
+/// What a socket option is set for. Its name does not tell: `SO_RCVBUF` is set for two reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `-I`.
+    ReceiveBuffer,
+    /// Datagrams that nobody has read yet need room, so many bytes of it.
+    Queue {
+        /// In bytes.
+        bytes: u32,
+    },
+    /// `-O`.
+    SendBuffer,
+    /// `-b`.
+    Broadcast,
+    /// `-S`.
+    Signature,
+    /// `-D`.
+    Record,
+    /// `-T`.
+    TypeOfService,
+    /// `-M`.
+    Hops,
+    /// `-M`, of what goes to a group.
+    GroupHops,
+    /// `-m`.
+    FewestHops,
+    /// `--no-loop`.
+    NoLoop,
+    /// `--interface`.
+    Interface,
+    /// `--mark`.
+    Mark,
+    /// `--keepalive`.
+    Keepalive,
+    /// `--keepalive`: when a silent peer is asked for the first time.
+    FirstProbe {
+        /// After so much silence.
+        seconds: u32,
+    },
+    /// `--keepalive`: when it is asked again.
+    NextProbe {
+        /// After so much time without an answer.
+        seconds: u32,
+    },
+    /// `--nodelay`.
+    NoDelay,
+    /// `--user-timeout`.
+    UserTimeout {
+        /// Milliseconds without an acknowledgement.
+        ms: u32,
+    },
+    /// `--congestion`.
+    Congestion,
+    /// `--tcp-fastopen`.
+    FastOpen,
+    /// A slow client must not look stalled.
+    LittleUnsent,
+    /// Closing shall leave nothing behind.
+    Reset,
+    /// `--join`.
+    Join,
+}
+
 /// What is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connecting {
@@ -281,7 +352,7 @@ impl Step<'_> {
             (matches!(self, Self::EndMeans { goes_on: false }), Silent),
             (matches!(self, Self::NotTold { .. }), Silent),
             (matches!(self, Self::Socket { errand: Errand::Relay, answer: Ok(_), .. }), Short),
-            (matches!(self, Self::Option { name: "TCP_NOTSENT_LOWAT", .. }), Short),
+            (matches!(self, Self::Option { purpose: Purpose::LittleUnsent, .. }), Short),
             (matches!(self, Self::Accept { answer: Ok(_), .. }), Short),
             (matches!(self, Self::Connect { answer: Err(libc::EINPROGRESS), .. }), Short),
             (matches!(self, Self::Pending { errno: libc::ECONNREFUSED, .. }), Short),

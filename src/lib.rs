@@ -12,6 +12,7 @@
 //!     nonblock  error  json      the words all of them share
 //!     secret  units  datagram    what passwords, numbers and datagrams are to all of them
 //!     trace  explain  mistakes   for those who study them: what happens, told; and bugs on request
+//!     clock                      what time it is, for reactor and trace
 //! ```
 //!
 //! Arrows go down only; a test reads the `use` lines and sees to it.
@@ -26,6 +27,7 @@
 
 pub mod app;
 pub mod cli;
+mod clock;
 mod datagram;
 pub mod error;
 pub mod explain;
@@ -44,5 +46,7 @@ pub mod voices;
 
 #[cfg(test)]
 mod layers;
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod testing;

@@ -1,24 +1,23 @@
 //! The words every layer shares about nonblocking bytes: one attempt, the two ends of a flow, a
-//! bounded buffer, and the pipe that bytes pass without being seen.
+//! bounded buffer, and how bytes pass without being seen.
 //!
-//! Owns: the only place that knows `EINTR` and `WouldBlock`. Above it a call has moved bytes, was
-//! blocked, or found the end; an `io::Error` that gets through is a real failure.
-//! Must not know: reactor, sockets, sessions.
+//! Owns: what `EINTR` and `WouldBlock` mean for bytes. Above it a call has moved some, was blocked, or found
+//! the end; an `io::Error` that gets through is a real failure. Of calls that move none, whoever makes them
+//! knows it, in `sys` and at the poll: nobody above those two hears of either errno, and a test in
+//! `places.rs` reads the sources for it.
+//! Must not know: reactor, sockets, sessions. It makes no call itself.
 //! Read next: `flow`, which is built from nothing but these.
 
 mod outbox;
-mod pipe;
+mod splicing;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::time::Instant;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::mistakes::{Mistake, made};
 pub use outbox::Outbox;
-pub use pipe::{PIPE, Pipe, PipeEnd, Spliced, Splicing, enlarge};
+pub use splicing::{Conduit, PIPE, PipeEnd, Spliced, Splicing};
 
 /// What one nonblocking call did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,18 +65,6 @@ impl Attempt {
     }
 }
 
-/// `WouldBlock` unless the descriptor is ready this instant.
-///
-/// # Errors
-/// `WouldBlock`, or what poll(2) says.
-pub fn ready_now(fd: BorrowedFd<'_>, events: PollFlags) -> io::Result<()> {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    match poll(&mut [PollFd::from_borrowed_fd(fd, events)], Some(&now))? {
-        0 => Err(io::ErrorKind::WouldBlock.into()),
-        _ => Ok(()),
-    }
-}
-
 /// Where a flow takes bytes from.
 pub trait ByteSource {
     /// Reads at most `into.len()` bytes (at least 1) without ever waiting.
@@ -98,6 +85,12 @@ pub trait ByteSource {
     /// The source is broken, or it is `BrokenPipe`: nobody reads from the pipe any more.
     fn splice_into(&mut self, _pipe: &dyn PipeEnd, _most: usize) -> io::Result<Spliced> {
         Ok(Spliced::Refused)
+    }
+
+    /// A new pipe to have the kernel move the bytes through, where neither end is one. `None` where it has none
+    /// to spare.
+    fn conduit(&self) -> Option<Box<dyn Conduit>> {
+        None
     }
 
     /// Bytes that a read would find now, as far as the kernel can tell, `FIONREAD`.

@@ -6,13 +6,15 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing};
+use crate::clock;
+use crate::nonblock::{Attempt, ByteSink, ByteSource, Conduit, PipeEnd, Spliced, Splicing};
+/// A real pipe, which scripted ends are spliced through.
+pub(crate) use crate::sys::pipe::conduit;
 
 /// Any instant will do as the beginning of a manual clock; it is the same for all.
-#[allow(clippy::disallowed_methods)] // read once and never again
 pub(crate) fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
-    *EPOCH.get_or_init(Instant::now)
+    *EPOCH.get_or_init(clock::now)
 }
 
 /// A source that has ended.
@@ -113,6 +115,10 @@ impl ByteSource for Script {
 
     fn begin_splicing(&mut self) -> Splicing {
         self.side()
+    }
+
+    fn conduit(&self) -> Option<Box<dyn Conduit>> {
+        conduit()
     }
 
     fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {

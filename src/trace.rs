@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use log::{Level, LevelFilter};
 
+use crate::clock;
 use crate::error::errno_name;
 
 /// Something that has just happened.
@@ -229,7 +230,7 @@ pub fn call_for<T>(
     number: impl FnOnce(&T) -> usize,
     make: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
-    let began = is_heard().then(clock);
+    let began = is_heard().then(clock::now);
     let answer = make();
     if let Some(began) = began {
         returned(this, answer.as_ref().map(number), began);
@@ -241,7 +242,8 @@ pub fn call_for<T>(
 #[cold]
 #[inline(never)]
 fn returned(this: Call, answer: Result<usize, &io::Error>, began: Instant) {
-    let took = clock().saturating_duration_since(began);
+    // The loop has its own time, one for a whole turn; a trace wants to be finer.
+    let took = clock::now().saturating_duration_since(began);
     record(Event::Called(this, answer, took));
 }
 
@@ -249,7 +251,7 @@ fn returned(this: Call, answer: Result<usize, &io::Error>, began: Instant) {
 #[must_use]
 pub fn elapsed() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
-    let now = clock();
+    let now = clock::now();
     now.saturating_duration_since(*START.get_or_init(|| now))
 }
 
@@ -272,12 +274,6 @@ fn record(event: Event<'_>) {
     if !matches!(event, Event::Done) {
         log::log!(target: topic.target(), level, "{event}");
     }
-}
-
-/// The loop has its own time, one for a whole turn; a trace wants to be finer.
-#[allow(clippy::disallowed_methods)]
-fn clock() -> Instant {
-    Instant::now()
 }
 
 impl Call {

@@ -11,15 +11,15 @@
 //! A cell is not red because a time is over, but because nothing can come any more: everything that
 //! can be done to the program has been done, and all its threads sleep.
 
-#![allow(
+#![expect(
     clippy::disallowed_methods,
     reason = "the event loop must not block, read the clock or start threads; a harness must"
 )]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(clippy::print_stdout, reason = "`--nocapture` shows the tables")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "`--nocapture` shows the tables")]
 
 #[path = "nc/support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the harness of tests/nc, of which this needs a part")]
+#[expect(dead_code, unused_imports, reason = "the harness of tests/nc, of which this needs a part")]
 mod support;
 
 use std::env;

@@ -19,7 +19,7 @@ use crate::explain::raw_fd;
 use crate::mistakes::{Mistake, made};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
-use crate::sys::net;
+use crate::sys::arrivals;
 use crate::sys::polled::Polled;
 use crate::trace::{Event, tell};
 
@@ -106,27 +106,26 @@ impl Acceptor {
         }
         self.resume(reactor);
         while reactor.readiness(self.id).intersects(Readiness::READ) {
-            match net::accept(&self.listener) {
-                Ok((fd, peer)) => return Ok(Accepted::Client(Polled::new(fd), peer)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    reactor.clear(self.id, Readiness::READ);
+            match arrivals::accept(&self.listener)? {
+                arrivals::Accepted::Connection(fd, peer) => {
+                    return Ok(Accepted::Client(Polled::new(fd), peer));
                 }
-                Err(error) if concerns_one_client(&error) => {
+                arrivals::Accepted::NoneNow => reactor.clear(self.id, Readiness::READ),
+                arrivals::Accepted::Vanished(error) => {
                     tell(Event::Noted(&format_args!("accept: {error}")));
                     return Ok(Accepted::Vanished);
                 }
-                Err(error) if cannot_be_held(&error) => {
-                    if made(Mistake::SpinOnEmfile) {
-                        self.look_again(reactor);
-                        break;
-                    }
+                arrivals::Accepted::NotToBeHeld(_) if made(Mistake::SpinOnEmfile) => {
+                    self.look_again(reactor);
+                    break;
+                }
+                arrivals::Accepted::NotToBeHeld(error) => {
                     let pause = RETRY.subsec_millis();
                     tell(Event::Noted(&format_args!("accept: {error}, again in {pause} ms")));
                     let timer = reactor.set_timer(reactor.now() + RETRY, Alarm::Accept);
                     self.enter(State::Starved(timer));
                     break;
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(Accepted::NoneNow)
@@ -166,30 +165,6 @@ impl Acceptor {
         tell(Event::Entered { machine: "listener", from: &from, to: &to });
         self.state = next;
     }
-}
-
-/// The connection was gone before it was taken, or the call was interrupted; accept(2) also lists the
-/// network errors that Linux hands over from the new socket.
-fn concerns_one_client(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(
-            libc::EINTR
-                | libc::ECONNABORTED
-                | libc::EPROTO
-                | libc::ENETDOWN
-                | libc::ENOPROTOOPT
-                | libc::EHOSTDOWN
-                | libc::EHOSTUNREACH
-                | libc::ENETUNREACH
-                | libc::EOPNOTSUPP
-        )
-    )
-}
-
-/// There is a connection, but nothing to hold it with, or a filter that forbids it (`EPERM`).
-fn cannot_be_held(error: &io::Error) -> bool {
-    net::is_scarcity(error) || error.raw_os_error() == Some(libc::EPERM)
 }
 
 /// How long to wait for descriptors or memory that nobody will announce. Short for a waiting client,

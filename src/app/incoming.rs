@@ -12,10 +12,11 @@ use crate::explain::{Step, explain};
 use crate::mistakes::{Mistake, made};
 use crate::reactor::Readiness;
 use crate::sys::address::{Address, UnixName};
+use crate::sys::arrivals::{Met, first_sender};
 use crate::sys::crowd::{Crowd, Reply};
 use crate::sys::inherit::Kind;
 use crate::sys::link::Link;
-use crate::sys::net::{Boundaries, first_sender, local_address};
+use crate::sys::net::{Boundaries, local_address};
 use crate::sys::resolve;
 use crate::sys::sandbox::Stage;
 use crate::sys::socket::Socket;
@@ -125,13 +126,12 @@ impl App<'_> {
         if !self.reactor.readiness(id).intersects(Readiness::READ) {
             return Ok(());
         }
-        let sender = match first_sender(socket) {
-            Ok(sender) => sender,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+        let sender = match first_sender(socket).map_err(Error::doing("cannot receive"))? {
+            Met::Sender(sender) => sender,
+            Met::NobodyYet => {
                 self.reactor.clear(id, Readiness::READ);
                 return Ok(());
             }
-            Err(error) => return Err(Error::Io("cannot receive".to_owned(), error)),
         };
         let origin = std::mem::replace(&mut self.origin, Origin::Nowhere);
         let Origin::Meeting { socket, id, place } = origin else { return Ok(()) };

@@ -148,10 +148,9 @@ impl Key {
 fn fill(secret: &mut Secret, mut file: impl Read) -> io::Result<()> {
     while secret.has_room() && !secret.bytes().ends_with(b"\n") {
         let mut byte = [0];
-        match file.read(&mut byte) {
-            Ok(0) => return Ok(()),
-            Ok(_) => secret.push(byte[0]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        match file.read_exact(&mut byte) {
+            Ok(()) => secret.push(byte[0]),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) => return Err(error),
         }
     }

@@ -26,7 +26,7 @@ impl Step<'_> {
             Self::Socket { make, answer, .. } => {
                 write!(f, "socket({make}){}", Returns(*answer))
             }
-            Self::Option { fd, level, name, value, len, answer } => {
+            Self::Option { fd, level, name, value, len, answer, .. } => {
                 let level = match *level {
                     libc::SOL_SOCKET => "SOL_SOCKET",
                     libc::IPPROTO_IP => "SOL_IP",

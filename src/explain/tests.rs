@@ -88,3 +88,15 @@ fn a_kind_that_is_told_otherwise_again_has_a_bit_of_its_own() {
     let shorter = Shorter(&client).to_string();
     assert!(shorter.starts_with(&call(&client)) && shorter.len() < client.to_string().len());
 }
+
+/// The value says nothing of the reason: `-I 4194304` is not the queue that we give to UDP.
+#[test]
+fn a_receive_buffer_is_told_by_whoever_wants_it() {
+    let told = |purpose| {
+        let (level, value) = (libc::SOL_SOCKET, "[4194304]".to_owned());
+        let answer = Ok(0);
+        sentence(&Step::Option { fd: 4, level, name: "SO_RCVBUF", value, len: 4, purpose, answer })
+    };
+    assert!(told(Purpose::ReceiveBuffer).starts_with("-I: "));
+    assert!(told(Purpose::Queue { bytes: 4 << 20 }).contains("let there be 4 MiB"));
+}

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::strace::{Answer, Make, Place};
-use super::{Connecting, Ended, Errand, IAC, Reuse, Step, Taken, Verdict};
+use super::{Connecting, Ended, Errand, IAC, Purpose, Reuse, Step, Taken, Verdict};
 use crate::error::escape;
 use crate::units::counted;
 
@@ -142,7 +142,7 @@ impl Step<'_> {
                      --exclusive leaves out both."
                 }
             }),
-            Self::Option { name, value, .. } => f.write_str(option(name, value)),
+            Self::Option { purpose, .. } => option(f, *purpose),
             Self::Exclusive => f.write_str(
                 "--exclusive: SO_REUSEPORT is left out. bind fails if another socket listens there, and \
                  none can join this one.",
@@ -405,52 +405,57 @@ fn port(f: &mut fmt::Formatter<'_>, port: u16) -> fmt::Result {
 }
 
 /// The words for an option that was set.
-fn option(name: &str, value: &str) -> &'static str {
-    match (name, value) {
-        ("SO_RCVBUF" | "SO_RCVBUFFORCE", "[4194304]") => {
-            "UDP throws away what finds no room: let there be 4 MiB, if the kernel allows it."
+fn option(f: &mut fmt::Formatter<'_>, purpose: Purpose) -> fmt::Result {
+    f.write_str(match purpose {
+        Purpose::Queue { bytes } => {
+            return write!(
+                f,
+                "UDP throws away what finds no room: let there be {} MiB, if the kernel allows it.",
+                bytes >> 20
+            );
         }
-        ("SO_RCVBUF", _) => {
+        Purpose::ReceiveBuffer => {
             "-I: the size of the receive buffer. The kernel doubles it, within limits."
         }
-        ("SO_SNDBUF", _) => {
+        Purpose::SendBuffer => {
             "-O: the size of the send buffer. The kernel doubles it, within limits."
         }
-        ("SO_BROADCAST", _) => "-b: may send to a broadcast address.",
-        ("TCP_MD5SIG_EXT", _) => "-S: each segment is signed, and none without signature is taken.",
-        ("SO_DEBUG", _) => "-D: the kernel may record what the socket does.",
-        ("IP_TOS" | "IPV6_TCLASS", _) => "-T: what each packet asks of the routers.",
-        ("IP_TTL" | "IPV6_UNICAST_HOPS", _) => "-M: so many hops, and a packet is dropped.",
-        ("IP_MULTICAST_TTL" | "IPV6_MULTICAST_HOPS", _) => "-M, for multicasts.",
-        ("IP_MINTTL" | "IPV6_MINHOPCOUNT", _) => "-m: packets with fewer hops left are dropped.",
-        ("IP_MULTICAST_LOOP" | "IPV6_MULTICAST_LOOP", _) => {
-            "--no-loop: this machine does not hear its own multicasts."
+        Purpose::Broadcast => "-b: may send to a broadcast address.",
+        Purpose::Signature => "-S: each segment is signed, and none without signature is taken.",
+        Purpose::Record => "-D: the kernel may record what the socket does.",
+        Purpose::TypeOfService => "-T: what each packet asks of the routers.",
+        Purpose::Hops => "-M: so many hops, and a packet is dropped.",
+        Purpose::GroupHops => "-M, for multicasts.",
+        Purpose::FewestHops => "-m: packets with fewer hops left are dropped.",
+        Purpose::NoLoop => "--no-loop: this machine does not hear its own multicasts.",
+        Purpose::Interface => "--interface: packets come and go through this one only.",
+        Purpose::Mark => "--mark: packets carry this number, for routing and filters.",
+        Purpose::Keepalive => "--keepalive: a silent peer is asked whether it is still there.",
+        Purpose::FirstProbe { seconds } => {
+            return write!(f, "It is asked for the first time after {seconds} s of silence.");
         }
-        ("SO_BINDTODEVICE", _) => "--interface: packets come and go through this one only.",
-        ("SO_MARK", _) => "--mark: packets carry this number, for routing and filters.",
-        ("SO_KEEPALIVE", _) => "--keepalive: a silent peer is asked whether it is still there.",
-        ("TCP_KEEPIDLE", _) => "After so many seconds of silence,",
-        ("TCP_KEEPINTVL", _) => "and every so many seconds.",
-        ("TCP_NODELAY", _) => "--nodelay: small writes are sent at once.",
-        ("TCP_USER_TIMEOUT", _) => {
-            "--user-timeout: so many ms without acknowledgement are the end."
+        Purpose::NextProbe { seconds } => {
+            return write!(
+                f,
+                "Without an answer it is asked again every {seconds} s, as often as \
+                 net.ipv4.tcp_keepalive_probes says (9); then the connection is given up."
+            );
         }
-        ("TCP_CONGESTION", _) => "--congestion: how fast is fast enough.",
-        ("TCP_FASTOPEN_CONNECT" | "TCP_FASTOPEN", _) => {
-            "--tcp-fastopen: the first packet may bring data (RFC 7413)."
+        Purpose::NoDelay => "--nodelay: small writes are sent at once.",
+        Purpose::UserTimeout { ms } => {
+            return write!(f, "--user-timeout: {ms} ms without acknowledgement are the end.");
         }
-        ("TCP_NOTSENT_LOWAT", _) => {
+        Purpose::Congestion => "--congestion: how fast is fast enough.",
+        Purpose::FastOpen => "--tcp-fastopen: the first packet may bring data (RFC 7413).",
+        Purpose::LittleUnsent => {
             "So much may wait unsent in the kernel: with one stdin for many, a slow client must not look \
              stalled."
         }
-        ("SO_LINGER", _) => {
+        Purpose::Reset => {
             "The close that follows sends a RST and leaves no TIME_WAIT: the local port is wanted again."
         }
-        ("IP_ADD_MEMBERSHIP" | "IPV6_ADD_MEMBERSHIP", _) => {
-            "--join: what is sent to this group arrives here."
-        }
-        _ => "",
-    }
+        Purpose::Join => "--join: what is sent to this group arrives here.",
+    })
 }
 
 /// What connect(2) has answered.

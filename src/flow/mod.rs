@@ -26,6 +26,7 @@ mod pace;
 mod queue;
 mod state;
 mod step;
+mod through;
 mod transfer;
 
 use std::io;

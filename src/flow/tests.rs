@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::datagram::LARGEST;
-use crate::nonblock::{FIRST, PIPE, Pipe, PipeEnd, Splicing};
+use crate::nonblock::{FIRST, PIPE, PipeEnd, Splicing};
 use crate::testing::{Script, Step, epoch};
 
 mod filtering;
@@ -26,7 +26,8 @@ fn flow() -> Flow {
 
 /// A flow that is known to carry bulk: the next bytes go around the queue.
 fn flow_around_the_queue() -> Flow {
-    Flow { transfer: Transfer::Through(Box::new(Pipe::new().expect("a pipe"))), ..flow() }
+    let pipe = crate::testing::conduit().expect("a pipe");
+    Flow { transfer: Transfer::Through(Box::new(through::Through::over(pipe))), ..flow() }
 }
 
 /// Each way of crossing from one script to the other.

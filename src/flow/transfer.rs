@@ -9,13 +9,14 @@
 //! ```
 //!
 //! Owns: the choice, which is made from what the ends say they can do, and the pipe between two ends that
-//! are none. Must not know: the states of the flow, descriptors. Whichever way they go, all that happens
+//! are none (`flow/through.rs`). Must not know: the states of the flow, descriptors. Whichever way they go, all that happens
 //! comes out as an [`Event`], and what an event means stands once, in `Flow`.
 
 use std::io;
 
 use super::step::Event;
-use crate::nonblock::{ByteSink, ByteSource, PIPE, Pipe, Spliced, Splicing};
+use super::through::Through;
+use crate::nonblock::{ByteSink, ByteSource, PIPE, Spliced, Splicing};
 use crate::trace::{self, tell};
 
 /// The way bytes cross.
@@ -31,9 +32,9 @@ pub(super) enum Transfer {
     Direct,
     /// Neither is, and they go through a pipe of ours. When the source has become quiet and the pipe is
     /// empty, `Watching`; when the kernel refuses, `Emptying`.
-    Through(Box<Pipe>),
+    Through(Box<Through>),
     /// What our pipe holds is read out of it into the queue. When it is empty, `Buffered`.
-    Emptying(Box<Pipe>),
+    Emptying(Box<Through>),
 }
 
 /// A way without what it holds.
@@ -96,7 +97,8 @@ impl Transfer {
         let chosen = match (source.begin_splicing(), sink.begin_splicing()) {
             (Splicing::Pipe, Splicing::ByPipe) | (Splicing::ByPipe, Splicing::Pipe) => Self::Direct,
             (Splicing::ByPipe, Splicing::ByPipe) => {
-                Pipe::new().map_or(Self::Buffered, |pipe| Self::Through(Box::new(pipe)))
+                let pipe = source.conduit().map(|pipe| Box::new(Through::over(pipe)));
+                pipe.map_or(Self::Buffered, Self::Through)
             }
             (Splicing::Pipe, Splicing::Pipe) | (Splicing::Never, _) | (_, Splicing::Never) => {
                 Self::Buffered

@@ -47,7 +47,7 @@ pub use sanitize::Sanitize;
 pub use socks4::Socks4;
 pub use socks5::Socks5;
 pub use stamp::Stamp;
-pub use telnet::Telnet;
+pub use telnet::{Refused, Telnet, refusals};
 
 /// How far one call of a layer came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -17,7 +17,6 @@
 //! commands in stdout: here a command may be cut anywhere, and stdout gets data only.
 
 use super::{Layer, Passed};
-use crate::explain::{IAC, Step, explain};
 
 /// Refuses every option and strips every command.
 ///
@@ -79,10 +78,6 @@ impl Layer for Telnet {
                 (State::Command, _) | (State::SubnegotiationEnd, SE) => State::Data,
                 (State::Negotiation { refusal }, option) => {
                     reply.extend([IAC, refusal, option]);
-                    explain(|| Step::Telnet {
-                        answer: [IAC, refusal, option],
-                        word: word(refusal),
-                    });
                     State::Data
                 }
                 (State::Subnegotiation, IAC) => State::SubnegotiationEnd,
@@ -93,11 +88,26 @@ impl Layer for Telnet {
     }
 }
 
-fn word(refusal: u8) -> &'static str {
-    if refusal == DONT { "DONT" } else { "WONT" }
+/// What an answer says: no to one option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// IAC, DONT or WONT, the option.
+    pub answer: [u8; 3],
+    /// The second of them by its name.
+    pub word: &'static str,
 }
 
-// RFC 854, "TELNET COMMAND STRUCTURE", with the byte that is known to who explains what comes without `-t`.
+/// Reads answers of a [`Telnet`], which are nothing but refusals. It gives whole ones, so there is no rest.
+pub fn refusals(answers: &[u8]) -> impl Iterator<Item = Refused> {
+    let (answers, _) = answers.as_chunks();
+    answers.iter().map(|&answer: &[u8; 3]| {
+        let word = if answer[1] == DONT { "DONT" } else { "WONT" };
+        Refused { answer, word }
+    })
+}
+
+// RFC 854, "TELNET COMMAND STRUCTURE".
+const IAC: u8 = 255;
 const SE: u8 = 240;
 const SB: u8 = 250;
 const WILL: u8 = 251;

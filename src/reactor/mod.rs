@@ -5,7 +5,7 @@
 //! while let Some(wake) = reactor.next_wake() { .. }  // hand out exactly this turn's batch
 //! ```
 //!
-//! Owns: the only poll, the only clock reading, readiness bits, timers. Must not know: what a source
+//! Owns: the only poll, the time that everybody goes by, readiness bits, timers. Must not know: what a source
 //! is for (that is `S`, the application's tag), what a timer is for (`T`), any protocol, any policy.
 //!
 //! Invariants:
@@ -37,6 +37,7 @@ pub use slots::{Key, Slots};
 pub use timers::TimerId;
 use timers::Timers;
 
+use crate::clock;
 use crate::explain::{Step, explain};
 use crate::mistakes::{Mistake, made};
 use crate::trace::{Event, is_heard, tell};
@@ -119,7 +120,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             batch: VecDeque::new(),
             timers: Timers::new(),
             due: VecDeque::new(),
-            now: clock(),
+            now: clock::now(),
             turns: 0,
             told: Told::Turn,
         })
@@ -134,13 +135,13 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
     /// The time of day this instant, for what people read later; it can be set, so nothing waits for it.
     #[must_use]
     pub fn time_of_day(&self) -> SystemTime {
-        SystemTime::now()
+        clock::time_of_day()
     }
 
     /// What time it is this instant, for what has to be measured more finely than in turns.
     #[must_use]
     pub fn clock(&self) -> Instant {
-        clock()
+        clock::now()
     }
 
     /// Has the kernel watch a source, for as long as it lives. The tag comes back with its wakes.
@@ -261,7 +262,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
         let timeout = self.timeout();
         if self.told == Told::Turn && is_heard() {
             tell(Event::Waiting { timeout, queued: self.queue.len() });
-            self.told = Told::Wait { since: clock() };
+            self.told = Told::Wait { since: clock::now() };
         }
         if timeout != Some(Duration::ZERO)
             && let Some(fd) = fd_of(&self.poll)
@@ -281,7 +282,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
             }
             Err(error) => return Err(error),
         }
-        self.now = clock();
+        self.now = clock::now();
         self.turns += 1;
         while let Some(due) = self.timers.pop_due(self.now) {
             self.due.push_back(due);
@@ -354,7 +355,7 @@ impl<S: Copy + Display, T: Display> Reactor<S, T> {
         }
         // From a fresh reading: work done since the turn began has used up part of the wait.
         let next = self.timers.next()?;
-        Some(next.saturating_duration_since(clock()))
+        Some(next.saturating_duration_since(clock::now()))
     }
 }
 
@@ -369,11 +370,6 @@ fn fd_of(poll: &Poll) -> Option<RawFd> {
 #[cfg(mio_unsupported_force_poll_poll)]
 fn fd_of(_: &Poll) -> Option<RawFd> {
     None
-}
-
-#[allow(clippy::disallowed_methods)] // the one place that reads the clock
-fn clock() -> Instant {
-    Instant::now()
 }
 
 /// How many events one turn takes from the kernel; more wait there and come with the next turn, so

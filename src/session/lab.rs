@@ -15,7 +15,7 @@ use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use super::*;
-use crate::nonblock::{PipeEnd, Spliced, Splicing};
+use crate::nonblock::{Conduit, PipeEnd, Spliced, Splicing};
 use crate::testing::{epoch, put, take};
 
 /// A bounded queue of bytes that one side fills and the other empties: half a wire, a pipe.
@@ -48,6 +48,10 @@ impl ByteSource for Joint {
 
     fn begin_splicing(&mut self) -> Splicing {
         self.splicing
+    }
+
+    fn conduit(&self) -> Option<Box<dyn Conduit>> {
+        crate::testing::conduit()
     }
 
     fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {

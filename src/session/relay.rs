@@ -16,7 +16,7 @@ use crate::explain::{Step, explain};
 use crate::flow::{Allowance, Ends, Failure, Flow, Pace, Progress, Queue, Rate, State};
 use crate::mistakes::{Mistake, made};
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Outbox, Wire};
-use crate::proto::{Crlf, Layer, Sanitize, Stack, Telnet};
+use crate::proto::{Crlf, Layer, Refused, Sanitize, Stack, Telnet, refusals};
 use crate::reactor::Readiness;
 
 /// The relaying phase of a session.
@@ -207,7 +207,10 @@ impl Relay {
             if input.is_empty() {
                 return (0, layers.inbound_ended(output));
             }
-            let passed = layers.inbound(input, output, replies.back());
+            let replies = replies.back();
+            let before = replies.len();
+            let passed = layers.inbound(input, output, replies);
+            explain_refusals(&replies[before..]);
             (passed.taken, passed.given)
         };
         self.inbound.pump(wire, local_out, Some(&mut filter), allowance)
@@ -411,6 +414,13 @@ impl Relay {
 /// stdout's reader has left: a pipe says `EPIPE`, a socket may say that it was reset.
 fn reader_left(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+/// What telnet has just answered.
+fn explain_refusals(answers: &[u8]) {
+    for Refused { answer, word } in refusals(answers) {
+        explain(|| Step::Telnet { answer, word });
+    }
 }
 
 /// Answers that may wait for the wire before the peer's next question is read.

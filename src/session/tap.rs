@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use crate::nonblock::Wire;
 #[cfg(feature = "see")]
-use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, Conduit, PipeEnd, Spliced, Splicing};
 
 /// Which way bytes went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,10 @@ impl<W: Wire> ByteSource for Tapped<'_, '_, W> {
 
     fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
         self.wire.splice_into(pipe, most)
+    }
+
+    fn conduit(&self) -> Option<Box<dyn Conduit>> {
+        self.wire.conduit()
     }
 
     fn waiting(&self) -> u64 {

@@ -57,6 +57,7 @@ pub fn to_service_manager() -> io::Result<()> {
     let Some(name) = env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
     let address = UnixName::typed(&name).to_sock_addr()?;
     // A manager that does not listen to anybody is not waited for.
+    #[expect(clippy::disallowed_methods, reason = "no byte of a session")]
     calls::socket(Domain::UNIX, Type::DGRAM.nonblocking(), None, Errand::Ready)?
         .send_to(b"READY=1", &address)?;
     Ok(())

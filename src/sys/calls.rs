@@ -16,7 +16,8 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::address::Address;
 use crate::explain::{
-    Answer, Connecting, Ended, Errand, Make, Place, Reuse, Step, answer, explain, is_wanted, raw_fd,
+    Answer, Connecting, Ended, Errand, Make, Place, Purpose, Reuse, Step, answer, explain,
+    is_wanted, raw_fd,
 };
 use crate::trace::{Call, Event, call_for, is_heard, tell};
 
@@ -142,15 +143,16 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// setsockopt(2), whose answer is known.
+/// setsockopt(2), whose answer is known: what it was for, and what it was told.
 pub(super) fn tell_setting<'a>(
     socket: impl AsFd,
     set: &io::Result<()>,
-    setting: impl FnOnce() -> Setting<'a>,
+    setting: impl FnOnce() -> (Purpose, Setting<'a>),
 ) {
     explain(|| {
-        let Setting { level, name, value, len } = setting();
-        Step::Option { fd: raw_fd(&socket), level, name, value, len, answer: done(set) }
+        let (purpose, Setting { level, name, value, len }) = setting();
+        let (fd, answer) = (raw_fd(&socket), done(set));
+        Step::Option { fd, level, name, value, len, purpose, answer }
     });
 }
 

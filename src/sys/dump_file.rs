@@ -66,8 +66,10 @@ pub fn open_to_write(path: &Path, existing: Existing) -> io::Result<OwnedFd> {
 fn identity(fd: BorrowedFd<'_>) -> io::Result<Option<Identity>> {
     let stat = fstat(fd)?;
     let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-    // Both are narrower on some machines.
-    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "both are narrower on some machines, so not expected"
+    )]
     Ok(is_regular.then_some((stat.st_dev as u64, stat.st_ino as u64)))
 }
 

@@ -10,7 +10,7 @@ use super::net::local_address;
 use super::polled::Polled;
 use super::socket::Socket;
 use super::tcp_info::TcpInfo;
-use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, Wire};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, Conduit, PipeEnd, Spliced, Splicing, Wire};
 
 /// A connection, or a socket that stands for many.
 #[derive(Debug)]
@@ -86,6 +86,13 @@ impl ByteSource for Link {
         match self {
             Self::Peer(socket) => socket.splice_into(pipe, most),
             Self::Crowd(_) => Ok(Spliced::Refused),
+        }
+    }
+
+    fn conduit(&self) -> Option<Box<dyn Conduit>> {
+        match self {
+            Self::Peer(socket) => socket.conduit(),
+            Self::Crowd(_) => None,
         }
     }
 

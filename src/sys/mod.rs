@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod announce;
+pub mod arrivals;
 mod calls;
 pub mod crowd;
 pub mod dump_file;
@@ -16,6 +17,7 @@ mod moves;
 pub mod net;
 pub mod options;
 pub mod pass_fd;
+pub(crate) mod pipe;
 pub mod polled;
 pub mod process_group;
 pub mod resolve;

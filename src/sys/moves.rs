@@ -1,13 +1,18 @@
-//! The system calls that move bytes, as they are, each told to the trace.
+//! The system calls that move bytes of a session, as they are, each told to the trace.
 //!
-//! Owns: their names and numbers in the trace, which are strace's, so that the two can be laid side by
-//! side. Must not know: what a call is for, or what its answer means.
+//! Owns: the only place where these calls are made, `clippy.toml` sees to that; their names and numbers in the
+//! trace, which are strace's, so that the two can be laid side by side. Must not know: what a call is for, or what its answer means.
+
+#![expect(clippy::disallowed_methods, reason = "this is the place for them")]
 
 use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::ReadWriteFlags;
-use rustix::net::{self, RecvFlags, SendFlags, SocketAddrAny};
+use rustix::net::{
+    self, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrAny,
+};
 use rustix::pipe::SpliceFlags;
 
 use crate::trace::{Call, call};
@@ -79,6 +84,22 @@ pub(super) fn sendto(fd: BorrowedFd<'_>, from: &[u8], to: &SocketAddrAny) -> io:
 pub(super) fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
     let this = Call::on("splice", from).to(to).at_most(most);
     call(this, || Ok(rustix::pipe::splice(from, None, to, None, most, SpliceFlags::NONBLOCK)?))
+}
+
+/// sendmsg(2) of a byte and the right to use a descriptor, `SCM_RIGHTS` of unix(7).
+pub(super) fn send_with_right(
+    to: BorrowedFd<'_>,
+    byte: u8,
+    right: BorrowedFd<'_>,
+) -> io::Result<usize> {
+    let this = Call::on("sendmsg", to).with("SCM_RIGHTS").at_most(1);
+    let rights = [right];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&rights));
+    let pieces = [byte];
+    let pieces = [IoSlice::new(&pieces)];
+    call(this, || Ok(net::sendmsg(to, &pieces, &mut control, SendFlags::NOSIGNAL)?))
 }
 
 /// Neither waits nor dies of a peer that has gone.

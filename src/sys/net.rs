@@ -7,7 +7,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -15,16 +15,16 @@ use rustix::net::netdevice::name_to_index;
 use rustix::net::sockopt::{
     set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, socket_type,
 };
-use rustix::net::{RecvFlags, SocketAddrAny, SocketType, getpeername, getsockname};
+use rustix::net::{SocketType, getpeername, getsockname};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Type};
 
 use super::address::Address;
 use super::calls::{self, Setting, tell_setting};
-use super::moves::recvfrom;
+use super::moves::send;
 use super::options::{OptionError, Options, Role};
 use super::polled::Polled;
 use crate::datagram::LARGEST;
-use crate::explain::{Connecting, Errand, Place, Step, explain, raw_fd};
+use crate::explain::{Connecting, Errand, Place, Purpose, Step, explain, raw_fd};
 use crate::mistakes::{Mistake, made};
 
 /// What carries the bytes.
@@ -132,6 +132,13 @@ pub fn is_scarcity(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
+/// There is no local port for one more socket. It has three names: bind(2) to a local address says
+/// `EADDRINUSE`, connect(2) `EADDRNOTAVAIL`, and over UDP `EAGAIN`.
+#[must_use]
+pub fn is_want_of_ports(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRINUSE | libc::EADDRNOTAVAIL | libc::EAGAIN))
+}
+
 /// Begins to connect. The socket is connected once it is writable and has no error, see
 /// [`connected`].
 ///
@@ -197,7 +204,7 @@ pub(super) fn begin(
         // Writing none of it begins the handshake, for the server may be the one to speak first.
         Ok(()) if options.fast_open => {
             // What fails here fails again where the connection is asked about.
-            let _ = socket.send(&[]);
+            let _ = send(socket.as_fd(), &[]);
             Ok(Begun::UnderWay)
         }
         Ok(()) => Ok(Begun::Connected),
@@ -316,7 +323,10 @@ fn make_room(socket: &socket2::Socket, transport: Transport, options: &Options) 
     if transport == Transport::Udp && options.recv_buffer.is_none() {
         let tell = |name, set: Result<(), Errno>| {
             let set = set.map_err(io::Error::from);
-            tell_setting(socket, &set, || Setting::int(libc::SOL_SOCKET, name, UDP_QUEUE));
+            tell_setting(socket, &set, || {
+                let purpose = Purpose::Queue { bytes: UDP_QUEUE };
+                (purpose, Setting::int(libc::SOL_SOCKET, name, UDP_QUEUE))
+            });
             set
         };
         let forced = set_socket_recv_buffer_size_force(socket, UDP_QUEUE as usize);
@@ -375,36 +385,6 @@ pub fn ends(socket: &Polled) -> Ends {
     }
 }
 
-/// Takes a connection off a listener.
-///
-/// # Errors
-/// accept(2); `WouldBlock` if there is none.
-pub fn accept(listener: &Polled) -> io::Result<(OwnedFd, Address)> {
-    listener.call(calls::accept)
-}
-
-/// Who sent the first datagram that waits at a bound socket. It stays there.
-///
-/// # Errors
-/// recvfrom(2); `WouldBlock` if there is none.
-pub fn first_sender(socket: &Polled) -> io::Result<Option<SocketAddrAny>> {
-    let mut nothing = [0; 1];
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    loop {
-        match socket.call(|fd| recvfrom(fd, &mut nothing, flags)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            received => {
-                let (len, sender) = received?;
-                explain(|| {
-                    let sender = Place::from(&Address::from(sender.clone()));
-                    Step::Met { fd: raw_fd(socket), sender, len }
-                });
-                return Ok(sender);
-            }
-        }
-    }
-}
-
 /// A multicast group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -430,7 +410,7 @@ pub fn join(socket: &Polled, group: &Group) -> io::Result<()> {
         }
         IpAddr::V6(address) => sock.join_multicast_v6(address, index),
     };
-    tell_setting(socket, &joined, || membership(group.address, index));
+    tell_setting(socket, &joined, || (Purpose::Join, membership(group.address, index)));
     joined
 }
 

@@ -1,16 +1,16 @@
 //! Handing a connection on to whoever holds the other end of stdout (`-F`).
 
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::io::{ioctl_fionbio, retry_on_intr};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::io::ioctl_fionbio;
 use rustix::stdio::stdout;
 use rustix::termios::isatty;
 
+use super::moves::send_with_right;
 use crate::error::Error;
 use crate::explain::{Step, explain, raw_fd};
+use crate::nonblock::Attempt;
 
 /// Sends the descriptor with one byte over stdout, which has to be a UNIX socket: `SCM_RIGHTS`,
 /// unix(7). It is blocking again, as its new owner expects (`ProxyUseFdpass` of ssh).
@@ -26,12 +26,13 @@ pub fn pass(connection: &OwnedFd) -> Result<(), Error> {
 
 fn send(connection: &OwnedFd) -> io::Result<()> {
     ioctl_fionbio(connection, false)?;
-    let descriptors = [connection.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    let byte = [IoSlice::new(b"\0")];
-    retry_on_intr(|| sendmsg(stdout(), &byte, &mut control, SendFlags::NOSIGNAL))?;
+    match Attempt::to_write(|| send_with_right(stdout(), 0, connection.as_fd()))? {
+        Attempt::Moved(_) => {}
+        // Nobody else will do it later.
+        Attempt::Blocked | Attempt::Ended => {
+            return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        }
+    }
     explain(|| Step::PassedOn { fd: raw_fd(connection) });
     Ok(())
 }

@@ -4,9 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mio::unix::pipe::Receiver;
-use rustix::event::PollFlags;
-
-use crate::nonblock::ready_now;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionread;
 
 /// A nonblocking descriptor of any kind: a socket, a listener, a pipe, a terminal.
@@ -86,4 +84,21 @@ impl AsFd for Polled {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// `WouldBlock` unless the descriptor is ready this instant.
+///
+/// # Errors
+/// `WouldBlock`, or what poll(2) says.
+pub(super) fn ready_now(fd: BorrowedFd<'_>, events: PollFlags) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut [PollFd::from_borrowed_fd(fd, events)], Some(&now))? {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an answer is that of a descriptor that is not ready.
+pub(super) fn would_block<T>(answer: io::Result<T>) -> bool {
+    answer.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }

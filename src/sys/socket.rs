@@ -13,11 +13,12 @@ use super::address::Address;
 use super::calls::{self, Setting, tell_setting};
 use super::moves::{recv, recvfrom, send};
 use super::net::{Boundaries, Transport};
+use super::pipe::conduit;
 use super::polled::Polled;
 use super::zerocopy::{self, Side};
-use crate::explain::{Ended, Place, Step, explain, raw_fd};
+use crate::explain::{Ended, Place, Purpose, Step, explain, raw_fd};
 use crate::mistakes::{Mistake, made};
-use crate::nonblock::{Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, Wire};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, Conduit, PipeEnd, Spliced, Splicing, Wire};
 
 /// A socket with a peer.
 #[derive(Debug)]
@@ -75,18 +76,19 @@ impl Socket {
     /// See [`super::link::Link::keep_unsent_short`]: `TCP_NOTSENT_LOWAT`, tcp(7).
     pub(super) fn keep_unsent_short(&self) {
         let set = socket2::SockRef::from(&self.polled).set_tcp_notsent_lowat(UNSENT);
-        let setting = || Setting::int(libc::IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT);
-        tell_setting(&self.polled, &set, setting);
+        tell_setting(&self.polled, &set, || {
+            let setting = Setting::int(libc::IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT);
+            (Purpose::LittleUnsent, setting)
+        });
     }
 
     /// Has closing forget the connection at once, `SO_LINGER` of socket(7): its local port is wanted again.
     pub(super) fn forget_on_close(&self) {
         let set = socket2::SockRef::from(&self.polled).set_linger(Some(Duration::ZERO));
-        tell_setting(&self.polled, &set, || Setting {
-            level: libc::SOL_SOCKET,
-            name: "SO_LINGER",
-            value: "{l_onoff=1, l_linger=0}".to_owned(),
-            len: 8,
+        tell_setting(&self.polled, &set, || {
+            let (level, name) = (libc::SOL_SOCKET, "SO_LINGER");
+            let value = "{l_onoff=1, l_linger=0}".to_owned();
+            (Purpose::Reset, Setting { level, name, value, len: 8 })
         });
     }
 
@@ -226,6 +228,10 @@ impl ByteSource for Socket {
             | Spliced::PipeBlocked
             | Spliced::Refused) => Ok(spliced),
         }
+    }
+
+    fn conduit(&self) -> Option<Box<dyn Conduit>> {
+        conduit()
     }
 
     fn waiting(&self) -> u64 {

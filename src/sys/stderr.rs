@@ -10,7 +10,7 @@ use rustix::event::PollFlags;
 use rustix::stdio::stderr;
 use rustix::termios::{isatty, tcgetwinsize};
 
-use crate::nonblock::ready_now;
+use super::polled::ready_now;
 
 /// Prints a line, in one write, so that lines of several processes do not mix. It is lost where nobody wants
 /// it: stderr is closed, or a pipe that is full because nobody reads it.

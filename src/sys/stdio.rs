@@ -30,14 +30,13 @@ use rustix::termios::{isatty, tcgetsid};
 
 use super::calls;
 use super::moves::{read, read_now, recv, send, write, write_now};
-use super::polled::Polled;
+use super::pipe::{conduit, enlarge};
+use super::polled::{Polled, ready_now};
 use super::stderr::columns;
 use super::zerocopy::{self, Side};
 use crate::explain::{Ended, Step, Taken, explain, raw_fd};
 use crate::mistakes::{Mistake, made};
-use crate::nonblock::{
-    Attempt, ByteSink, ByteSource, PipeEnd, Spliced, Splicing, enlarge, ready_now,
-};
+use crate::nonblock::{Attempt, ByteSink, ByteSource, Conduit, PipeEnd, Spliced, Splicing};
 
 /// What feeds the connection: standard input, or nothing.
 #[derive(Debug)]
@@ -158,6 +157,10 @@ impl ByteSource for Input {
 
     fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
         self.0.side().map_or(Ok(Spliced::Refused), |side| side.splice_into(pipe, most))
+    }
+
+    fn conduit(&self) -> Option<Box<dyn Conduit>> {
+        conduit()
     }
 
     fn waiting(&self) -> u64 {

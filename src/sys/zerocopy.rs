@@ -14,9 +14,9 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 
 use super::moves::splice;
-use super::polled::Polled;
+use super::polled::{Polled, ready_now, would_block};
 use crate::mistakes::{Mistake, made};
-use crate::nonblock::{PipeEnd, Spliced, Splicing, ready_now};
+use crate::nonblock::{PipeEnd, Spliced, Splicing};
 
 /// What stands at the other side of a pipe.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +81,7 @@ pub(super) fn socket(socket: &Polled) -> Splicing {
 /// A polled descriptor is not ready for this, and the poller has been told: a call that splices is not
 /// made by way of it.
 fn is_blocked(polled: &Polled, ready: PollFlags) -> bool {
-    let answer = polled.call(|fd| ready_now(fd, ready));
-    answer.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    would_block(polled.call(|fd| ready_now(fd, ready)))
 }
 
 fn attempt(

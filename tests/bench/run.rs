@@ -12,11 +12,11 @@
 //! itself. A run whose result is wrong has no figure. The exit status is 1 if one of ours was wrong
 //! or failed; missing a target is no error.
 
-#![allow(
+#![expect(
     clippy::disallowed_methods,
     reason = "the event loop must not block, read the clock or start threads; a benchmark must"
 )]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a report is what it is for")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a report is what it is for")]
 
 mod bulk;
 mod case;

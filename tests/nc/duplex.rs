@@ -17,7 +17,7 @@ use crate::support::peer::ready;
 use crate::support::{DEADLINE, Nc, Noise, Peer, Role, Running, Same, fill};
 
 #[test]
-#[allow(clippy::print_stdout, reason = "`--nocapture` shows the table")]
+#[expect(clippy::print_stdout, reason = "`--nocapture` shows the table")]
 fn all_24_cells_pass() {
     let mut table = String::from("role      other     way  what\n");
     let mut passed = 0;

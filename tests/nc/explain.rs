@@ -21,7 +21,7 @@ use crate::support::{
 };
 
 /// The lives that are told in full.
-const LIVES: [(&str, Life); 14] = [
+const LIVES: [(&str, Life); 15] = [
     ("a listener", listener),
     ("a listener that goes on", keep_open),
     ("a listener that was scanned", scanned),
@@ -31,6 +31,7 @@ const LIVES: [(&str, Life); 14] = [
     ("a client that tells its end", half_close),
     ("a client that is refused", refused),
     ("a client that is reset", reset),
+    ("a client with options for its socket", socket_options),
     ("a scan", scan),
     ("a listener over UDP", udp_listener),
     ("a client over UDP", udp_client),
@@ -228,6 +229,18 @@ fn reset(tried: Tried<'_>) -> String {
     peer.resets();
     let end = nc.ends();
     tried.normal(&end.exits(1).stderr, &[server.port(), port])
+}
+
+fn socket_options(tried: Tried<'_>) -> String {
+    let server = Server::start();
+    // As large as what a UDP socket gets unasked, for another reason.
+    let options = "-N -I 4194304 --keepalive=5";
+    let nc = tried.nc(format!("{options} 127.0.0.1 {}", server.port())).stdin_null().start();
+    let mut peer = server.accepts();
+    peer.receives_eof();
+    peer.finishes();
+    let end = nc.ends();
+    tried.normal(&end.exits(0).stderr, &[server.port()])
 }
 
 fn scan(tried: Tried<'_>) -> String {

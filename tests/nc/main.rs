@@ -5,11 +5,11 @@
 //! Tests that need another program (`nc.openbsd`, `ncat`, `socat`, `busybox`, `strace`) or root are
 //! marked `ignore`; `cargo test -- --include-ignored` runs them too.
 
-#![allow(
+#![expect(
     clippy::disallowed_methods,
     reason = "the event loop must not block, read the clock or start threads; a harness must"
 )]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 /// Command lines that are wrong, and those that ask for help.
 mod arguments;

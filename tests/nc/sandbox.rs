@@ -244,6 +244,23 @@ fn auto_goes_on_with_what_is_left() {
     nc.says("sandbox: no seccomp: Function not implemented");
 }
 
+/// What is given up is told among the states, and drawn.
+#[test]
+fn the_trace_and_the_timeline_tell_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("timeline");
+    let server = Server::start();
+    let args = format!("-n -d --sandbox=auto --trace=state --trace-json {}", path.display());
+    let nc = Nc::new(format!("{args} 127.0.0.1 {}", server.port())).start();
+    server.accepts().finishes();
+    let end = nc.ends();
+    let told = end.stderr.lines().find(|line| line.contains(" state sandbox: "));
+    let told = told.unwrap_or_else(|| panic!("nothing of it in\n{}", end.stderr));
+    let drawn = std::fs::read_to_string(&path).unwrap();
+    let what = &told[told.find("sandbox: ").unwrap()..];
+    assert!(drawn.contains(&format!("\"name\":\"{what}\"")), "no {what} in\n{drawn}");
+}
+
 /// Linux 5.13 knows files, and neither ports nor signals.
 #[test]
 #[ignore = "needs strace"]

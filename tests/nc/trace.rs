@@ -1,7 +1,8 @@
 //! `--trace` and `--trace-json`: what the loop says about itself, held against what strace sees, and what
 //! it costs the session, which is nothing.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,6 +12,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::tempdir;
 
+use crate::pass_fd::passed;
 use crate::support::ends::{Pty, pipe};
 use crate::support::strace::Trace;
 use crate::support::{Nc, Peer, Server, noise};
@@ -135,25 +137,10 @@ fn signals_are_registered() {
 #[test]
 #[ignore = "needs strace"]
 fn calls_are_those_that_strace_sees() {
-    let calls = "connect,accept4,recvfrom,sendto,splice,shutdown,getsockopt";
-    let of_ours = |line: &str| {
-        let (name, rest) = line.split_once('(')?;
-        let fd = rest.split([',', ')']).next()?;
-        let result = line.rsplit_once(" = ")?.1;
-        // strace explains an errno in other words, and shows flags of what is returned.
-        let result = result.split(" (").next()?.split(" [").next()?;
-        Some(format!("{name}({fd}) = {result}"))
-    };
+    let calls = "connect,accept4,recvfrom,sendto,sendmsg,splice,shutdown,getsockopt";
     let check = |strace: Vec<String>, stderr: &str| {
-        let sockets = |line: &&String| !line.contains("getsockopt") || line.contains("SO_ERROR");
-        let seen: Vec<_> = strace.iter().filter(sockets).filter_map(|line| of_ours(line)).collect();
-        let told: Vec<_> = told(stderr)
-            .into_iter()
-            .filter(|(_, text)| calls.split(',').any(|name| text.starts_with(&format!("{name}("))))
-            .filter_map(|(_, text)| of_ours(text))
-            .collect();
-        assert!(seen.len() >= 3, "{strace:#?}");
-        assert_eq!(told, seen);
+        let sockets = |line: &String| !line.contains("getsockopt") || line.contains("SO_ERROR");
+        assert_same(strace.into_iter().filter(sockets), stderr, calls);
     };
     // Small pieces, then bulk that the kernel moves.
     let server = Server::start();
@@ -180,6 +167,69 @@ fn calls_are_those_that_strace_sees() {
     peer.finishes();
     let ended = nc.ends();
     check(trace.calls(), &ended.stderr);
+
+    // A connection that is handed on.
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let nc = Nc::new(format!("--trace=io -n -F 127.0.0.1 {}", server.port())).stdout(theirs);
+    let (nc, trace) = Trace::of(nc, calls);
+    let nc = nc.start();
+    let _peer = server.accepts();
+    assert_eq!(passed(&ours).0, [0]);
+    let ended = nc.ends();
+    assert!(ended.exits(0).stderr.contains("sendmsg(1, SCM_RIGHTS, 1) = 1"), "{}", ended.stderr);
+    check(trace.calls(), &ended.stderr);
+}
+
+/// A file that is appended to refuses to be spliced to when our pipe is full already: what it holds is read
+/// out of it, and then everything is read and written.
+#[test]
+#[ignore = "needs strace"]
+fn calls_of_a_splice_that_is_refused_are_those_that_strace_sees() {
+    let calls = "read,write,recvfrom,splice";
+    let dir = tempdir().expect("a directory");
+    let path = dir.path().join("log");
+    let log = OpenOptions::new().append(true).create(true).open(&path).expect("ours");
+    let nc = Nc::new("--trace=io,state -n -l").stdin_null().stdout(log);
+    let (nc, trace) = Trace::of(nc, calls);
+    let (nc, port) = nc.listens();
+    let mut peer = Peer::connect(port);
+    let bulk = noise(8, 300_000);
+    peer.sends(&bulk);
+    peer.finishes();
+    let ended = nc.ends();
+    assert_eq!(fs::read(&path).expect("ours"), bulk);
+    let is_refused = |line: &str| line.starts_with("splice(") && line.contains("EINVAL");
+    // Before that strace has seen libraries being read, and lines of ours are written to stderr.
+    let strace = trace.calls().into_iter().skip_while(|line| !is_refused(line));
+    let strace = strace.filter(|line| !line.starts_with("write(2,"));
+    let from =
+        ended.stderr.lines().position(|line| told_in(line).is_some_and(|it| is_refused(it.1)));
+    let from = from.unwrap_or_else(|| panic!("no refusal in\n{}", ended.stderr));
+    let told: String = ended.stderr.lines().skip(from).flat_map(|line| [line, "\n"]).collect();
+    assert!(told.contains("transfer: Buffered"), "the pipe is not emptied in\n{told}");
+    assert_same(strace, &told, calls);
+}
+
+/// What was told of these calls is what strace has seen of them, in the same order.
+#[track_caller]
+fn assert_same(strace: impl Iterator<Item = String>, stderr: &str, calls: &str) {
+    let seen: Vec<_> = strace.filter_map(|line| name_fd_and_result(&line)).collect();
+    let told: Vec<_> = told(stderr)
+        .into_iter()
+        .filter(|(_, text)| calls.split(',').any(|name| text.starts_with(&format!("{name}("))))
+        .filter_map(|(_, text)| name_fd_and_result(text))
+        .collect();
+    assert!(seen.len() >= 3, "{seen:#?}");
+    assert_eq!(told, seen);
+}
+
+fn name_fd_and_result(line: &str) -> Option<String> {
+    let (name, rest) = line.split_once('(')?;
+    let fd = rest.split([',', ')']).next()?;
+    let result = line.rsplit_once(" = ")?.1;
+    // strace explains an errno in other words, and shows flags of what is returned.
+    let result = result.split(" (").next()?.split(" [").next()?;
+    Some(format!("{name}({fd}) = {result}"))
 }
 
 #[test]

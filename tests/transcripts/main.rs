@@ -11,11 +11,11 @@
 //!
 //! Places are made with unshare(1): by root, or by a user who may have a namespace of users.
 
-#![allow(
+#![expect(
     clippy::disallowed_methods,
     reason = "the event loop must not block, read the clock or start threads; a harness must"
 )]
-#![allow(clippy::print_stdout, reason = "it is a harness of its own")]
+#![expect(clippy::print_stdout, reason = "it is a harness of its own")]
 
 mod console;
 mod harness;

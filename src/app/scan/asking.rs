@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::reactor::{Key, Readiness};
 use crate::session::Hops;
 use crate::sys::knock::Knock;
-use crate::sys::net::{DialError, is_scarcity};
+use crate::sys::net::{DialError, is_scarcity, is_want_of_ports};
 
 impl Scan {
     pub(super) fn may_begin(&mut self, reactor: &mut Loop) -> bool {
@@ -195,12 +195,6 @@ impl Attempt {
     pub(super) fn first(number: usize) -> Self {
         Self { number, findings: Vec::new(), hops: None, deadline: None }
     }
-}
-
-/// There is no local port for one more socket. It has three names: bind(2) to a local address says
-/// `EADDRINUSE`, connect(2) `EADDRNOTAVAIL`, and over UDP `EAGAIN`.
-fn is_want_of_ports(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EADDRINUSE | libc::EADDRNOTAVAIL | libc::EAGAIN))
 }
 
 /// Answers that wait for one before them, at most: with what each costs, 2 MiB.

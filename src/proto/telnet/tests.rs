@@ -102,6 +102,8 @@ fn commands_need_no_room_and_data_waits() {
     let passed = layer.inbound(b"\xff\xfd\x01\xff\xff", &mut [], &mut reply);
     assert_eq!(passed, Passed { taken: 4, given: 0 });
     assert_eq!(reply, b"\xff\xfc\x01");
+    let refused = Refused { answer: [IAC, WONT, 1], word: "WONT" };
+    assert_eq!(refusals(&reply).collect::<Vec<_>>(), [refused]);
     assert_eq!(layer.inbound(b"\xff", &mut [], &mut reply), Passed::default());
     let mut output = [0; 1];
     let passed = layer.inbound(b"\xff", &mut output, &mut reply);

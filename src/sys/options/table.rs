@@ -20,6 +20,7 @@ use zeroize::Zeroize;
 
 use super::{Md5Key, Options, Role};
 use crate::error::escape;
+use crate::explain::Purpose;
 use crate::sys::calls::Setting;
 
 /// One call.
@@ -32,6 +33,8 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) scope: Scope,
     pub(super) value: Value,
+    /// What it is for, of the number that is set.
+    purpose: fn(u32) -> Purpose,
 }
 
 /// What a call sets: where it is found among what was asked for, `None` where nothing was, and the call.
@@ -74,9 +77,16 @@ impl Asked<'_> {
         }
     }
 
-    /// What setsockopt(2) was told, as strace shows it.
-    pub(super) fn told(&self, row: &Row) -> Setting<'static> {
-        let (level, name) = (row.level, row.name);
+    /// What setsockopt(2) was told, as strace shows it, and why.
+    pub(super) fn told(&self, row: &Row) -> (Purpose, Setting<'static>) {
+        let number = match self {
+            Self::Number(number, _) => *number,
+            Self::Switch(_) | Self::Name(..) | Self::Key(..) => 1,
+        };
+        ((row.purpose)(number), self.setting(row.level, row.name))
+    }
+
+    fn setting(&self, level: c_int, name: &'static str) -> Setting<'static> {
         match *self {
             Self::Switch(_) => Setting::int(level, name, 1),
             Self::Number(number, _) => Setting::int(level, name, number.cast_signed()),
@@ -141,18 +151,39 @@ impl Scope {
 
 /// Every call there is, in the order they are made.
 pub(super) static TABLE: &[Row] = &[
-    row("-b", SOL_SOCKET, "SO_BROADCAST", Ip, Switch(|o| o.broadcast, Socket::set_broadcast)),
-    row("-S", IPPROTO_TCP, "TCP_MD5SIG_EXT", Tcp, Key(SockAddr::clone)),
-    row("-S", IPPROTO_TCP, "TCP_MD5SIG_EXT", DualListener, Key(any_v4_mapped)),
-    row("-D", SOL_SOCKET, "SO_DEBUG", Ip, Switch(|o| o.debug, |s, on| set(s, kernel::Debug, &on))),
-    row("-T", IPPROTO_IP, "IP_TOS", V4, Number(tos, Socket::set_tos_v4)),
-    row("-T", IPPROTO_IPV6, "IPV6_TCLASS", V6, Number(tos, Socket::set_tclass_v6)),
+    row(
+        "-b",
+        SOL_SOCKET,
+        "SO_BROADCAST",
+        Ip,
+        Switch(|o| o.broadcast, Socket::set_broadcast),
+        |_| Purpose::Broadcast,
+    ),
+    row("-S", IPPROTO_TCP, "TCP_MD5SIG_EXT", Tcp, Key(SockAddr::clone), |_| Purpose::Signature),
+    row("-S", IPPROTO_TCP, "TCP_MD5SIG_EXT", DualListener, Key(any_v4_mapped), |_| {
+        Purpose::Signature
+    }),
+    row(
+        "-D",
+        SOL_SOCKET,
+        "SO_DEBUG",
+        Ip,
+        Switch(|o| o.debug, |s, on| set(s, kernel::Debug, &on)),
+        |_| Purpose::Record,
+    ),
+    row("-T", IPPROTO_IP, "IP_TOS", V4, Number(tos, Socket::set_tos_v4), |_| {
+        Purpose::TypeOfService
+    }),
+    row("-T", IPPROTO_IPV6, "IPV6_TCLASS", V6, Number(tos, Socket::set_tclass_v6), |_| {
+        Purpose::TypeOfService
+    }),
     row(
         "-I",
         SOL_SOCKET,
         "SO_RCVBUF",
         Any,
         Number(|o| o.recv_buffer, |s, size| s.set_recv_buffer_size(size as usize)),
+        |_| Purpose::ReceiveBuffer,
     ),
     row(
         "-O",
@@ -160,15 +191,24 @@ pub(super) static TABLE: &[Row] = &[
         "SO_SNDBUF",
         Any,
         Number(|o| o.send_buffer, |s, size| s.set_send_buffer_size(size as usize)),
+        |_| Purpose::SendBuffer,
     ),
-    row("-M", IPPROTO_IP, "IP_TTL", V4, Number(ttl, Socket::set_ttl_v4)),
-    row("-M", IPPROTO_IPV6, "IPV6_UNICAST_HOPS", V6, Number(ttl, Socket::set_unicast_hops_v6)),
+    row("-M", IPPROTO_IP, "IP_TTL", V4, Number(ttl, Socket::set_ttl_v4), |_| Purpose::Hops),
+    row(
+        "-M",
+        IPPROTO_IPV6,
+        "IPV6_UNICAST_HOPS",
+        V6,
+        Number(ttl, Socket::set_unicast_hops_v6),
+        |_| Purpose::Hops,
+    ),
     row(
         "-m",
         IPPROTO_IP,
         "IP_MINTTL",
         V4,
         Number(min_ttl, |s, hops| set_int(s, kernel::MinTtl, hops)),
+        |_| Purpose::FewestHops,
     ),
     row(
         "-m",
@@ -176,14 +216,23 @@ pub(super) static TABLE: &[Row] = &[
         "IPV6_MINHOPCOUNT",
         V6,
         Number(min_ttl, |s, hops| set_int(s, kernel::MinHopCount, hops)),
+        |_| Purpose::FewestHops,
     ),
-    row("-M", IPPROTO_IP, "IP_MULTICAST_TTL", Group4, Number(ttl, Socket::set_multicast_ttl_v4)),
+    row(
+        "-M",
+        IPPROTO_IP,
+        "IP_MULTICAST_TTL",
+        Group4,
+        Number(ttl, Socket::set_multicast_ttl_v4),
+        |_| Purpose::GroupHops,
+    ),
     row(
         "-M",
         IPPROTO_IPV6,
         "IPV6_MULTICAST_HOPS",
         Group6,
         Number(ttl, Socket::set_multicast_hops_v6),
+        |_| Purpose::GroupHops,
     ),
     row(
         "--no-loop",
@@ -191,6 +240,7 @@ pub(super) static TABLE: &[Row] = &[
         "IP_MULTICAST_LOOP",
         Datagram4,
         Number(no_loop, |s, on| s.set_multicast_loop_v4(on != 0)),
+        |_| Purpose::NoLoop,
     ),
     row(
         "--no-loop",
@@ -198,6 +248,7 @@ pub(super) static TABLE: &[Row] = &[
         "IPV6_MULTICAST_LOOP",
         Datagram6,
         Number(no_loop, |s, on| s.set_multicast_loop_v6(on != 0)),
+        |_| Purpose::NoLoop,
     ),
     row(
         "--interface",
@@ -205,14 +256,18 @@ pub(super) static TABLE: &[Row] = &[
         "SO_BINDTODEVICE",
         Ip,
         Name(|o| o.interface.as_deref(), |s, name| s.bind_device(Some(name)), libc::ENODEV),
+        |_| Purpose::Interface,
     ),
-    row("--mark", SOL_SOCKET, "SO_MARK", Ip, Number(|o| o.mark, Socket::set_mark)),
+    row("--mark", SOL_SOCKET, "SO_MARK", Ip, Number(|o| o.mark, Socket::set_mark), |_| {
+        Purpose::Mark
+    }),
     row(
         "--keepalive",
         SOL_SOCKET,
         "SO_KEEPALIVE",
         Tcp,
         Switch(|o| o.keepalive.is_some(), Socket::set_keepalive),
+        |_| Purpose::Keepalive,
     ),
     row(
         "--keepalive",
@@ -220,6 +275,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_KEEPIDLE",
         Tcp,
         Number(silence, |s, time| set_int(s, kernel::KeepIdle, time)),
+        |seconds| Purpose::FirstProbe { seconds },
     ),
     row(
         "--keepalive",
@@ -227,6 +283,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_KEEPINTVL",
         Tcp,
         Number(silence, |s, time| set_int(s, kernel::KeepInterval, time)),
+        |seconds| Purpose::NextProbe { seconds },
     ),
     row(
         "--nodelay",
@@ -234,6 +291,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_NODELAY",
         Tcp,
         Switch(|o| o.nodelay, Socket::set_tcp_nodelay),
+        |_| Purpose::NoDelay,
     ),
     row(
         "--user-timeout",
@@ -243,6 +301,7 @@ pub(super) static TABLE: &[Row] = &[
         Number(user_timeout, |s, time| {
             s.set_tcp_user_timeout(Some(Duration::from_millis(time.into())))
         }),
+        |ms| Purpose::UserTimeout { ms },
     ),
     row(
         "--congestion",
@@ -250,6 +309,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_CONGESTION",
         Tcp,
         Name(|o| o.congestion.as_deref(), Socket::set_tcp_congestion, libc::ENOENT),
+        |_| Purpose::Congestion,
     ),
     row(
         "--tcp-fastopen",
@@ -257,6 +317,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_FASTOPEN_CONNECT",
         Client,
         Switch(|o| o.fast_open, |s, on| set(s, kernel::FastOpenConnect, &on)),
+        |_| Purpose::FastOpen,
     ),
     row(
         "--tcp-fastopen",
@@ -264,6 +325,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_FASTOPEN",
         Listener,
         Number(fast_open_queue, |s, most| set_int(s, kernel::FastOpen, most)),
+        |_| Purpose::FastOpen,
     ),
 ];
 
@@ -273,8 +335,9 @@ const fn row(
     name: &'static str,
     scope: Scope,
     value: Value,
+    purpose: fn(u32) -> Purpose,
 ) -> Row {
-    Row { option, level, name, scope, value }
+    Row { option, level, name, scope, value, purpose }
 }
 
 fn tos(options: &Options) -> Option<u32> {

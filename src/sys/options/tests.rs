@@ -402,14 +402,24 @@ const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6
 
 const TIMED_OUT: io::ErrorKind = io::ErrorKind::TimedOut;
 
+/// A sentence names what it is about as the user has typed it, or the value that was asked for.
 #[test]
 fn every_option_has_its_words_and_is_told_as_it_is_set() {
     let options = everything();
     let told = TABLE.iter().map(|row| {
         let asked = row.value.asked(&options).expect("everything is asked for");
-        let Setting { level, name, value, len } = asked.told(row);
-        let step = Step::Option { fd: 4, level, name, value, len, answer: Ok(0) }.to_string();
-        assert!(step.ends_with(['.', ',']), "{}: {step}", row.option);
+        let (purpose, Setting { level, name, value, len }) = asked.told(row);
+        let step = Step::Option { fd: 4, level, name, value, len, purpose, answer: Ok(0) };
+        let step = step.to_string();
+        let sentence = step.lines().last().expect("a sentence");
+        // It names what it is about as the user has typed it, or the value that was asked for.
+        let named = match name {
+            "TCP_KEEPIDLE" => "for the first time after 30 s of silence",
+            "TCP_KEEPINTVL" => "every 30 s",
+            "TCP_USER_TIMEOUT" => "--user-timeout: 3000 ms",
+            _ => row.option,
+        };
+        assert!(sentence.contains(named) && sentence.ends_with('.'), "{named}: {sentence}");
         let call = step.lines().next().expect("a call");
         call["setsockopt(4, ".len()..].replace(") = 0", "")
     });

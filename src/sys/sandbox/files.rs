@@ -11,10 +11,10 @@ use landlock::{
     RestrictionStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
     Scope,
 };
-use log::debug;
 
 use super::{Asked, Promise, Removal, Wish};
 use crate::error::reason;
+use crate::trace::{Event, tell};
 
 /// Has the kernel refuse every file and port that the promises do not need; sets `no_new_privs` first.
 ///
@@ -25,7 +25,7 @@ pub(super) fn restrict(promises: &[Promise], asked: &Asked, wish: Wish) -> Resul
     match status.ruleset {
         RulesetStatus::FullyEnforced => Ok(()),
         RulesetStatus::PartiallyEnforced => {
-            debug!("sandbox: of Landlock, what this kernel knows");
+            tell(Event::Noted(&"sandbox: of Landlock, what this kernel knows"));
             Ok(())
         }
         RulesetStatus::NotEnforced => Err(TOO_OLD.to_owned()),

@@ -9,10 +9,10 @@
 
 use std::path::PathBuf;
 
-use log::debug;
 use rustix::thread::{SecureComputingMode, secure_computing_mode};
 
 use super::inherit::is_set;
+use crate::trace::{Event, tell};
 
 #[cfg(feature = "sandbox")]
 mod files;
@@ -168,7 +168,7 @@ impl Sandbox {
             && self.wish == Wish::Auto
             && let Some(why) = obstacle()
         {
-            debug!("sandbox: none: {why}");
+            tell(Event::Noted(&format_args!("sandbox: none: {why}")));
             self.wish = Wish::Off;
             return Ok(());
         }
@@ -182,9 +182,9 @@ impl Sandbox {
 
     fn note(&self, layer: &str, stage: Stage, result: Result<(), String>) -> Result<(), String> {
         match result {
-            Ok(()) => debug!("sandbox: {layer} for {stage:?}"),
+            Ok(()) => tell(Event::Noted(&format_args!("sandbox: {layer} for {stage:?}"))),
             Err(why) if self.wish == Wish::Strict => return Err(format!("{layer}: {why}")),
-            Err(why) => debug!("sandbox: no {layer}: {why}"),
+            Err(why) => tell(Event::Noted(&format_args!("sandbox: no {layer}: {why}"))),
         }
         Ok(())
     }

@@ -403,7 +403,7 @@ fn send_descriptor(over: &UnixStream, what: &File) -> io::Result<()> {
     Ok(())
 }
 
-#[allow(clippy::print_stdout, reason = "this is how a child speaks to its parent")]
+#[expect(clippy::print_stdout, reason = "this is how a child speaks to its parent")]
 fn report(name: &str, attempt: io::Result<()>) {
     let outcome = match attempt.map_err(|error| error.raw_os_error()) {
         Ok(()) => "done".to_owned(),
