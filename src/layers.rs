@@ -177,8 +177,7 @@ fn module_of(file: &Path) -> String {
 /// How far below the root a file's module is; those at the root have 1.
 fn depth_of(file: &Path) -> usize {
     let inside = file.strip_prefix(source_folder()).expect("in src");
-    let is_folder = file.file_name().is_some_and(|name| name == "mod.rs");
-    inside.components().count() - usize::from(is_folder)
+    inside.components().count()
 }
 
 fn source_folder() -> PathBuf {

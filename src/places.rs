@@ -10,7 +10,7 @@ use crate::layers::sources;
 const ERRNOS: &[(&str, &str)] = &[
     ("nonblock.rs", "what they mean for bytes"),
     ("sys/", "what they mean for any other call is known to whoever makes it"),
-    ("reactor/mod.rs", "the poll is a call too"),
+    ("reactor.rs", "the poll is a call too"),
     ("explain.rs", "strace shows them, and they are explained"),
     ("explain/", "strace shows them, and they are explained"),
     ("testing.rs", "scripts say them"),

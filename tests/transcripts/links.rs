@@ -37,7 +37,7 @@ pub(crate) fn check(page: &Page) -> Vec<String> {
     complaints
 }
 
-/// `` `Flow::pump` `` names `pump`; `` `flow/mod.rs` `` is a file and no item.
+/// `` `Flow::pump` `` names `pump`; `` `flow.rs` `` is a file and no item.
 fn item(label: &str) -> Option<&str> {
     let item = label.strip_prefix('`')?.strip_suffix('`')?.trim_end_matches("()");
     let name = item.rsplit("::").next()?;
