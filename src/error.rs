@@ -67,12 +67,13 @@ pub fn errno_name(errno: i32) -> Option<String> {
 }
 
 /// Text from outside (an argument, a peer, a name server) made safe for a terminal: control
-/// characters, also the 8-bit ones and the bidirectional overrides, come out as `\u{..}`.
+/// characters, also the 8-bit ones and the bidirectional overrides, come out as `\u{..}`. So do those that
+/// nobody sees: two names that look the same are the same.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_obeyed(c) {
+        if is_obeyed(c) || is_unseen(c) {
             safe.extend(c.escape_unicode());
         } else {
             safe.push(c);
@@ -87,6 +88,15 @@ pub fn escape(text: &str) -> String {
 pub fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// It takes no room on a screen: joiners and their like, the byte order mark, tags. In prose they have their
+/// uses, so they are no concern of `--sanitize`.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// A name from the command line for one line of a message: escaped, and not longer than any name that
@@ -130,6 +140,7 @@ mod tests {
         assert_eq!(escape("plain é"), "plain é");
         assert_eq!(escape("a\u{1b}]0;x\u{7}\u{9b}\r\n"), "a\\u{1b}]0;x\\u{7}\\u{9b}\\u{d}\\u{a}");
         assert_eq!(escape("\u{202e}"), "\\u{202e}");
+        assert_eq!(escape("goo\u{200b}gle"), "goo\\u{200b}gle");
     }
 
     #[test]

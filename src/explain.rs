@@ -171,14 +171,16 @@ pub enum Step<'a> {
     },
     /// The first bytes for a peer.
     Said { fd: i32, len: usize, datagram: bool },
-    /// The peer's end of file.
-    PeerEnded { fd: i32, room: usize, silent: bool },
+    /// The peer's end of file, read or only looked at.
+    PeerEnded { fd: i32, room: usize, peek: bool, silent: bool },
     /// What the peer's end of file means for our sending.
     EndMeans { goes_on: bool },
     /// recv(2) has failed.
     ReadFailed { fd: i32, errno: i32 },
     /// send(2) has failed.
     WriteFailed { fd: i32, len: usize, errno: i32 },
+    /// splice(2) has failed, and not because of the pipe.
+    SpliceFailed { from: i32, to: i32, errno: i32 },
     /// stdin has ended, and the peer is not told.
     NotTold { datagrams: bool },
     /// shutdown(2) for writing.

@@ -100,8 +100,12 @@ impl Step<'_> {
             Self::Heard { fd, room, len, from: None, .. } => {
                 write!(f, "recvfrom({fd}, \"...\", {room}, MSG_DONTWAIT, NULL, NULL) = {len}")
             }
-            Self::PeerEnded { fd, room, .. } => {
-                write!(f, "recvfrom({fd}, \"\", {room}, MSG_DONTWAIT, NULL, NULL) = 0")
+            Self::PeerEnded { fd, room, peek, .. } => {
+                let flags = if *peek { "MSG_PEEK|MSG_DONTWAIT" } else { "MSG_DONTWAIT" };
+                write!(f, "recvfrom({fd}, \"\", {room}, {flags}, NULL, NULL) = 0")
+            }
+            Self::SpliceFailed { from, to, errno } => {
+                write!(f, "splice({from}, NULL, {to}, NULL, ...){}", Returns(Err(*errno)))
             }
             Self::ReadFailed { fd, errno } => {
                 write!(f, "recvfrom({fd}, ...){}", Returns(Err(*errno)))

@@ -28,12 +28,10 @@ impl Step<'_> {
             }
             Self::Connected { local, peer, .. } => write!(f, "Connected, from {local} to {peer}."),
             Self::ProbeClosed { .. } => f.write_str("The port is open."),
-            Self::Heard { len, .. } => {
-                write!(f, "The first {} are fetched.", counted(*len as u64, "byte"))
-            }
-            Self::Said { len, .. } => {
-                write!(f, "The first {} are on their way.", counted(*len as u64, "byte"))
-            }
+            Self::Heard { len: 1, .. } => f.write_str("The first byte is fetched."),
+            Self::Heard { len, .. } => write!(f, "The first {len} bytes are fetched."),
+            Self::Said { len: 1, .. } => f.write_str("The first byte is on its way."),
+            Self::Said { len, .. } => write!(f, "The first {len} bytes are on their way."),
             Self::PeerEnded { silent: true, .. } => {
                 f.write_str("0: end of file, and nothing before it.")
             }
@@ -49,7 +47,8 @@ impl Step<'_> {
         match self {
             Self::Poller { .. } => f.write_str(
                 "An epoll instance. With it the program waits for everything at once, and never in a \
-                 single read or accept.",
+                 single read or accept. epoll_ctl tells it what to watch, once for each \
+                 descriptor; those calls are left out here.",
             ),
             Self::Standard { fd, kind, taken, .. } => {
                 let name = match fd {
@@ -262,8 +261,8 @@ impl Step<'_> {
                 write!(f, "which the kernel has chosen unless -s or -p did, the other {peer}.")
             }
             Self::GaveUp { .. } => f.write_str(
-                "Time is up (-w), and nothing has come back, neither yes nor no: the machine is off, or a \
-                 packet filter is silent.",
+                "Time is up (-w), and nothing has come back, neither yes nor no: the machine is off, a \
+                 packet filter is silent, or the listener's queue (its backlog) is full.",
             ),
             Self::ProbeClosed { .. } => f.write_str(
                 "The port is open, which is all that -z wants to know. The listener over there accepts a \
@@ -276,11 +275,14 @@ impl Step<'_> {
             Self::NewPeer { sender, .. } => write!(f, "A datagram of somebody new: {sender}."),
             Self::Heard { len, first, datagram, .. } => {
                 match (datagram, len) {
-                    (true, _) => write!(f, "The first datagram is fetched, {}.", counted(*len as u64, "byte"))?,
-                    (false, 1) => f.write_str("The peer's first byte is fetched.")?,
-                    (false, n) => write!(f, "The peer's first {n} bytes are fetched.")?,
+                    (true, _) => {
+                        let bytes = counted(*len as u64, "byte");
+                        write!(f, "The first datagram is fetched, {bytes}. It had")?;
+                    }
+                    (false, 1) => f.write_str("The peer's first byte is fetched. It had")?,
+                    (false, n) => write!(f, "The peer's first {n} bytes are fetched. They had")?,
                 }
-                f.write_str(" They had been waiting in the socket's receive queue.")?;
+                f.write_str(" been waiting in the socket's receive queue.")?;
                 if *first == Some(IAC) && !datagram {
                     f.write_str(
                         " 255 comes first: IAC, \"interpret as command\" of telnet (RFC 854). nc passes \
@@ -312,9 +314,9 @@ impl Step<'_> {
                 "That ends the session: so it is with a listener, also where a port scan comes and goes \
                  without a word, and with a client whose stdin is a terminal.",
             ),
-            Self::ReadFailed { errno, .. } | Self::WriteFailed { errno, .. } => {
-                f.write_str(broken(*errno))
-            }
+            Self::ReadFailed { errno, .. }
+            | Self::WriteFailed { errno, .. }
+            | Self::SpliceFailed { errno, .. } => f.write_str(broken(*errno)),
             Self::NotTold { datagrams: false } => f.write_str(
                 "stdin has ended, and all of it is sent. The peer is not told: shutdown(SHUT_WR), for \
                  which -N is there, would be its end of file. What it says is still received.",
@@ -373,8 +375,9 @@ impl Step<'_> {
                     "0: a port is open (or silent, over UDP), or all of them where all were asked for."
                 }
                 Verdict::Said => {
-                    "1: there was no connection, or not all went well. Debian's nc ends in the same way, \
-                     and says nothing of a refused connection without -v."
+                    "1: there was no connection, or not all went well. Without a connection Debian's nc says \
+                     1 too, and of a refused one not a word unless -v is there; of one that breaks later it \
+                     says 0."
                 }
                 Verdict::Refused => "1: the line above says why.",
             }),
@@ -400,7 +403,11 @@ fn medium(make: Make) -> &'static str {
 fn port(f: &mut fmt::Formatter<'_>, port: u16) -> fmt::Result {
     match port {
         0 => f.write_str("any port that is free."),
-        port => write!(f, "port {port}. Were that taken, bind would say EADDRINUSE."),
+        port => write!(
+            f,
+            "port {port}. A socket that has it already, and did not agree to share it, would make bind say \
+             EADDRINUSE."
+        ),
     }
 }
 
@@ -528,7 +535,8 @@ fn broken(errno: i32) -> &'static str {
              a RST in the place of a FIN. What was on its way is lost."
         }
         libc::EPIPE => {
-            "Nobody reads there any more. MSG_NOSIGNAL makes this an error and not the signal SIGPIPE."
+            "Nobody reads there any more. It is an error and not the end of the program: the signal SIGPIPE \
+             is ignored, and not even sent where a call says MSG_NOSIGNAL."
         }
         libc::ECONNREFUSED => {
             "What was sent before has found nobody. Over UDP an ICMP message says that no socket has that \

@@ -4,6 +4,7 @@
 //! how the connection came about (`net`), who relays over it.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -156,7 +157,7 @@ impl Socket {
     }
 
     /// The first bytes, the end, an error.
-    fn explain_read(&mut self, attempt: &io::Result<Attempt>, into: &[u8]) {
+    fn explain_read(&mut self, attempt: &io::Result<Attempt>, into: &[u8], flags: RecvFlags) {
         let (fd, room) = (raw_fd(&self.polled), into.len());
         match attempt {
             Ok(Attempt::Moved(len)) if self.heard == Yet::No => {
@@ -170,8 +171,8 @@ impl Socket {
                 });
             }
             Ok(Attempt::Ended) => {
-                let silent = self.heard == Yet::No;
-                explain(|| Step::PeerEnded { fd, room, silent });
+                let (peek, silent) = (flags.contains(RecvFlags::PEEK), self.heard == Yet::No);
+                explain(|| Step::PeerEnded { fd, room, peek, silent });
             }
             Ok(Attempt::Moved(_) | Attempt::Blocked) => {}
             Err(error) => {
@@ -202,7 +203,7 @@ impl Socket {
 impl ByteSource for Socket {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
         let attempt = self.receive(into);
-        self.explain_read(&attempt, into);
+        self.explain_read(&attempt, into, RecvFlags::DONTWAIT);
         attempt
     }
 
@@ -211,12 +212,14 @@ impl ByteSource for Socket {
     }
 
     fn splice_into(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
-        match Side::Polled(&self.polled).splice_into(pipe, most)? {
+        let spliced = Side::Polled(&self.polled).splice_into(pipe, most);
+        explain_splice(&spliced, &self.polled, &pipe.fd());
+        match spliced? {
             // In front of urgent data with an end of file behind it, the kernel says that this is the end.
             Spliced::Ended => {
                 let mut scrap = [0];
                 let attempt = self.try_peek(&mut scrap);
-                self.explain_read(&attempt, &scrap);
+                self.explain_read(&attempt, &scrap, LOOKING);
                 Ok(match attempt? {
                     Attempt::Ended => self.refusal.take().map_or(Ok(Spliced::Ended), Err)?,
                     Attempt::Blocked => Spliced::Blocked,
@@ -251,14 +254,15 @@ impl ByteSink for Socket {
     }
 
     fn splice_from(&mut self, pipe: &dyn PipeEnd, most: usize) -> io::Result<Spliced> {
-        Side::Polled(&self.polled).splice_from(pipe, most)
+        let spliced = Side::Polled(&self.polled).splice_from(pipe, most);
+        explain_splice(&spliced, &pipe.fd(), &self.polled);
+        spliced
     }
 }
 
 impl Wire for Socket {
     fn try_peek(&mut self, into: &mut [u8]) -> io::Result<Attempt> {
-        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        Attempt::to_read(|| self.polled.call(|fd| recv(fd, into, flags)))
+        Attempt::to_read(|| self.polled.call(|fd| recv(fd, into, LOOKING)))
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -276,3 +280,13 @@ impl Wire for Socket {
 
 /// Bytes that may wait in the kernel before they are sent, where several clients share one stdin.
 const UNSENT: u32 = 128 * 1024;
+
+fn explain_splice(spliced: &io::Result<Spliced>, from: &impl AsFd, to: &impl AsFd) {
+    if let Err(error) = spliced {
+        let errno = error.raw_os_error().unwrap_or(0);
+        explain(|| Step::SpliceFailed { from: raw_fd(from), to: raw_fd(to), errno });
+    }
+}
+
+/// What is only looked at stays where it is.
+const LOOKING: RecvFlags = RecvFlags::DONTWAIT.union(RecvFlags::PEEK);

@@ -17,7 +17,7 @@ use crate::support::places::alone;
 use crate::support::proxies::{Kind, plays, through};
 use crate::support::strace::Trace;
 use crate::support::{
-    ClosedPort, Datagrams, Finished, Nc, Peer, Ports, RefusingPort, Running, Server,
+    ClosedPort, Datagrams, Finished, Nc, Peer, Ports, RefusingPort, Running, Server, noise,
 };
 
 /// The lives that are told in full.
@@ -104,6 +104,40 @@ fn words_from_outside_are_escaped_and_passwords_kept() {
     let told = bare(&end.exits(1).stderr);
     assert!(told.contains("SOCKS5 to connect to h.example port"), "{told}");
     assert!(!end.stderr.contains("secret"), "{}", end.stderr);
+}
+
+/// Bytes that the kernel moves by itself break off as others do, and an end that is only looked at has its flag.
+#[test]
+fn what_splice_meets_is_explained() {
+    let server = Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let bulk = dir.path().join("bulk");
+    fs::write(&bulk, noise(660, 32 << 20)).unwrap();
+    let args = format!("--explain 127.0.0.1 {}", server.port());
+    let nc = Nc::new(args).stdin(fs::File::open(bulk).unwrap()).start();
+    let peer = server.accepts();
+    peer.finishes();
+    nc.says("The other direction has an end of its own");
+    peer.resets();
+    let end = nc.ends();
+    let told = bare(&end.exits(1).stderr);
+    let broken =
+        Regex::new(r"splice\(\d+, NULL, \d+, NULL, \.\.\.\) = -1 EPIPE .* Nobody reads there")
+            .unwrap();
+    assert!(broken.is_match(&told), "{told}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let (nc, port) = Nc::new("-ld --explain")
+        .stdout(fs::File::create(dir.path().join("out")).unwrap())
+        .listens();
+    let mut peer = Peer::connect(port);
+    peer.sends(&noise(661, 8 << 20));
+    peer.finishes();
+    let end = nc.ends();
+    let told = bare(&end.exits(0).stderr);
+    let ended =
+        Regex::new(r#"recvfrom\(\d+, "", 1, MSG_PEEK\|MSG_DONTWAIT, NULL, NULL\) = 0"#).unwrap();
+    assert!(ended.is_match(&told), "{told}");
 }
 
 /// Lives it, and says what was told.

@@ -373,6 +373,19 @@ fn people_are_told_in_two_lines() {
 }
 
 #[test]
+fn a_unix_client_without_a_name_has_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let nc = Nc::new("-l -v --stats=json -U").arg(&path).start();
+    nc.says("Listening on ");
+    Nc::new("-N -U").arg(&path).stdin_null().start().ends().exits(0);
+    let end = nc.ends();
+    let object: Value = serde_json::from_str(end.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!(object["local_address"], path.to_str().unwrap());
+    assert!(object["peer_address"].is_null(), "{object}");
+}
+
+#[test]
 fn datagrams_are_counted_and_have_no_round_trip() {
     let peer = Datagrams::bind();
     let nc = Nc::new(format!("-u --stats=json -W 2 127.0.0.1 {}", peer.port()));

@@ -206,7 +206,7 @@ fn calls_of_a_splice_that_is_refused_are_those_that_strace_sees() {
         ended.stderr.lines().position(|line| told_in(line).is_some_and(|it| is_refused(it.1)));
     let from = from.unwrap_or_else(|| panic!("no refusal in\n{}", ended.stderr));
     let told: String = ended.stderr.lines().skip(from).flat_map(|line| [line, "\n"]).collect();
-    assert!(told.contains("transfer: Buffered"), "the pipe is not emptied in\n{told}");
+    assert!(told.contains("transfer: Emptying => Buffered"), "the pipe is not emptied in\n{told}");
     assert_same(strace, &told, calls);
 }
 

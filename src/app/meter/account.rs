@@ -90,7 +90,9 @@ impl Account {
     pub(super) fn object(&self, protocol: &str, peer: &Address, occasion: Occasion<'_>) -> String {
         let Self { moved: Moved { sent, received, datagrams }, took, tcp, local } = self;
         let (local_address, local_port) = parts(local.as_ref());
-        let (peer_address, peer_port) = parts(Some(peer));
+        // A client without a name is called by where it came to, and that is our own name.
+        let (peer_address, peer_port) =
+            parts(Some(peer).filter(|peer| local.as_ref() != Some(peer)));
         let Datagrams { sent: datagrams_sent, received: datagrams_received } =
             datagrams.unwrap_or_default();
         let event = match occasion {
