@@ -17,13 +17,13 @@ use std::time::{Duration, Instant};
 use mio::Interest;
 
 use super::notice::{Console, Notice};
-use super::targets::{Number, Target};
+use super::targets::{Endpoint, Target};
 use super::{Alarm, Loop, Owner};
 use crate::error::{Error, escape};
 use crate::explain::{Step, explain, raw_fd};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
-use crate::sys::net::{BUSY, DialError, Standing, connected, dial};
+use crate::sys::net::{BUSY, ConnectStatus, DialError, connected, dial};
 use crate::sys::options::Options;
 use crate::sys::polled::Polled;
 use crate::sys::socket::Socket;
@@ -32,12 +32,12 @@ use crate::trace::{Event, tell};
 /// The race for one port.
 #[derive(Debug)]
 pub(super) struct Dial {
-    number: Number,
+    endpoint: Endpoint,
     options: Options,
     waiting: VecDeque<Target>,
     /// Has to be tried again: its listener's queue was full.
     busy: Option<Target>,
-    running: Vec<Runner>,
+    attempts: Vec<ConnectAttempt>,
     /// Attempts so far; numbers them.
     started: usize,
     next: Option<TimerId>,
@@ -49,7 +49,7 @@ pub(super) struct Dial {
 }
 
 #[derive(Debug)]
-struct Runner {
+struct ConnectAttempt {
     number: usize,
     socket: Polled,
     id: SourceId,
@@ -93,13 +93,13 @@ pub(super) struct Winner {
 
 impl Dial {
     /// Lines the addresses up; [`Dial::start`] begins.
-    pub(super) fn new(number: Number, options: Options, targets: Vec<Target>) -> Self {
+    pub(super) fn new(endpoint: Endpoint, options: Options, targets: Vec<Target>) -> Self {
         Self {
-            number,
+            endpoint,
             options,
             waiting: take_turns(targets),
             busy: None,
-            running: Vec::new(),
+            attempts: Vec::new(),
             started: 0,
             next: None,
             deadline: None,
@@ -111,7 +111,7 @@ impl Dial {
 
     /// What is being connected to, for whoever asks how far it is.
     pub(super) fn standing(&self) -> String {
-        let Number { host, port, .. } = &self.number;
+        let Endpoint { host, port, .. } = &self.endpoint;
         let port = port.map(|port| format!(" port {port}")).unwrap_or_default();
         let tried = match (self.started, self.started + self.waiting.len()) {
             (_, 0 | 1) => String::new(),
@@ -121,8 +121,8 @@ impl Dial {
     }
 
     /// What is dialed.
-    pub(super) fn number(&self) -> &Number {
-        &self.number
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// How the race stands.
@@ -150,22 +150,22 @@ impl Dial {
         console: &Console,
         number: usize,
     ) -> Result<Option<Winner>, Error> {
-        let Some(which) = self.running.iter().position(|attempt| attempt.number == number) else {
+        let Some(which) = self.attempts.iter().position(|attempt| attempt.number == number) else {
             return Ok(None);
         };
-        let attempt = &self.running[which];
-        match connected(&attempt.socket, self.number.transport) {
-            Ok(Standing::UnderWay) => {
+        let attempt = &self.attempts[which];
+        match connected(&attempt.socket, self.endpoint.transport) {
+            Ok(ConnectStatus::UnderWay) => {
                 reactor.clear(attempt.id, Readiness::WRITE);
                 Ok(None)
             }
-            Ok(standing @ (Standing::Connected | Standing::Reset(_))) => {
-                let Runner { socket, id, to, .. } = self.running.remove(which);
+            Ok(status @ (ConnectStatus::Connected | ConnectStatus::Reset(_))) => {
+                let ConnectAttempt { socket, id, to, .. } = self.attempts.remove(which);
                 self.finish(reactor, State::Won);
-                let transport = self.number.transport;
-                let socket = match standing {
-                    Standing::Reset(error) => Socket::reset(socket, transport, error),
-                    Standing::UnderWay | Standing::Connected => {
+                let transport = self.endpoint.transport;
+                let socket = match status {
+                    ConnectStatus::Reset(error) => Socket::reset(socket, transport, error),
+                    ConnectStatus::UnderWay | ConnectStatus::Connected => {
                         Socket::connected(socket, transport)
                     }
                 };
@@ -211,7 +211,7 @@ impl Dial {
         if let Some(target) = self.busy.take() {
             self.failed(console, target.to, Failure::TimedOut);
         }
-        while let Some(slow) = self.running.first() {
+        while let Some(slow) = self.attempts.first() {
             explain(|| Step::GaveUp { fd: raw_fd(&slow.socket) });
             let to = self.drop_attempt(reactor, 0);
             self.failed(console, to, Failure::TimedOut);
@@ -237,7 +237,7 @@ impl Dial {
         }
         while let Some(target) = self.busy.take().or_else(|| self.waiting.pop_front()) {
             let Target { to, from } = &target;
-            match dial(self.number.transport, to, from.as_ref(), &self.options) {
+            match dial(self.endpoint.transport, to, from.as_ref(), &self.options) {
                 Ok(socket) => match self.enroll(reactor, socket, to.clone()) {
                     Ok(()) => {
                         self.schedule_next(reactor, from.as_ref());
@@ -263,7 +263,7 @@ impl Dial {
                 }
             }
         }
-        if self.running.is_empty() {
+        if self.attempts.is_empty() {
             self.finish(reactor, State::Lost);
         }
         Ok(())
@@ -282,7 +282,7 @@ impl Dial {
         self.started += 1;
         let id = reactor.register(socket.source(), BOTH_WAYS, Owner::Attempt(number))?;
         tell(Event::Noted(&format_args!("attempt {number}: {to}")));
-        self.running.push(Runner { number, socket, id, to });
+        self.attempts.push(ConnectAttempt { number, socket, id, to });
         Ok(())
     }
 
@@ -293,8 +293,8 @@ impl Dial {
 
     fn notice<'a>(&'a self, to: &Address, failure: &'a Failure) -> Notice<'a> {
         match failure {
-            Failure::Refused(error) => Notice::Refused(self.number.goal(to), error),
-            Failure::TimedOut => Notice::TimedOut(self.number.goal(to)),
+            Failure::Refused(error) => Notice::Refused(self.endpoint.goal(to), error),
+            Failure::TimedOut => Notice::TimedOut(self.endpoint.goal(to)),
         }
     }
 
@@ -310,13 +310,13 @@ impl Dial {
 
     /// Closes the socket of an attempt, before another one may want its local port.
     fn drop_attempt(&mut self, reactor: &mut Loop, which: usize) -> Address {
-        let mut attempt = self.running.remove(which);
+        let mut attempt = self.attempts.remove(which);
         reactor.deregister(attempt.id, Some(attempt.socket.source()));
         attempt.to
     }
 
     fn finish(&mut self, reactor: &mut Loop, end: State) {
-        for mut loser in self.running.drain(..) {
+        for mut loser in self.attempts.drain(..) {
             if end == State::Won {
                 explain(|| Step::Loser { fd: raw_fd(&loser.socket) });
             }

@@ -76,7 +76,7 @@ pub(super) struct Farewell {
 
 /// A session that goes on.
 #[derive(Debug)]
-pub(super) struct Standing<'a> {
+pub(super) struct Snapshot<'a> {
     pub(super) peer: &'a Address,
     pub(super) is_negotiating: bool,
     pub(super) account: Account,
@@ -161,8 +161,8 @@ impl Hub {
     }
 
     /// The sessions that are there, each looked at when it is its turn.
-    pub(super) fn standings(&self, now: Instant) -> impl Iterator<Item = Standing<'_>> {
-        self.sessions.iter().map(move |(_, live)| Standing {
+    pub(super) fn snapshots(&self, now: Instant) -> impl Iterator<Item = Snapshot<'_>> {
+        self.sessions.iter().map(move |(_, live)| Snapshot {
             peer: &live.peer,
             is_negotiating: live.session.is_negotiating(),
             account: live.account(live.session.moved(), self.age(now)),

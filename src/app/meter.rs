@@ -208,7 +208,7 @@ impl App<'_> {
     /// A signal is about to end the program, and with it every session.
     pub(super) fn tell_cut_off(&self, signal: i32) {
         if self.meter.wants_accounts() {
-            let sessions = self.hub.standings(self.reactor.now());
+            let sessions = self.hub.snapshots(self.reactor.now());
             for live in sessions.filter(|live| !live.is_negotiating) {
                 self.tell(live.peer, &live.account, Occasion::Signal(signal));
             }
@@ -217,7 +217,7 @@ impl App<'_> {
 
     /// Tells of each session what it is so far, or of as many as anybody would read.
     pub(super) fn show_now(&self) {
-        for live in self.hub.standings(self.reactor.now()).take(MOST_TOLD) {
+        for live in self.hub.snapshots(self.reactor.now()).take(MOST_TOLD) {
             if live.is_negotiating {
                 let words = format!("{}: the proxies have not let us through yet", live.peer);
                 self.console.complain(&words);

@@ -61,7 +61,7 @@ impl App<'_> {
             return Ok(());
         }
         if let Some(dial) = ports.dial.take() {
-            tell_connected(dial.number().goal(&peer), self.lookup, self.console);
+            tell_connected(dial.endpoint().goal(&peer), self.lookup, self.console);
         }
         self.confine_client(&peer)?;
         self.hub.adopt(&mut self.reactor, link, id, peer);

@@ -8,7 +8,7 @@ use super::dial::Dial;
 use super::job::{Connect, Destination, Proxy, ProxyKind, Purpose};
 use super::notice::Goal;
 use super::route::Way;
-use super::targets::Number;
+use super::targets::Endpoint;
 use super::{Alarm, Loop};
 use crate::error::Error;
 use crate::reactor::TimerId;
@@ -122,9 +122,9 @@ impl Ports {
         let deadline =
             self.deadline.take().or_else(|| timeout.map(|timeout| reactor.now() + timeout));
         self.current = Some(Call { port, hops, deadline });
-        let number = Number::of(to, port, self.transport, self.lookup).through(route);
+        let endpoint = Endpoint::of(to, port, self.transport, self.lookup).through(route);
         let targets = (0..).map_while(|which| self.way.target(which, port)).collect();
-        Ok(Some(Dial::new(number, self.options.clone(), targets)))
+        Ok(Some(Dial::new(endpoint, self.options.clone(), targets)))
     }
 
     /// When patience with the current destination ends.

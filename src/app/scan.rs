@@ -50,7 +50,7 @@ use ledger::Ledger;
 use probe::Orders;
 use probes::Probes;
 use report::{Answer, Reporter, State, Tally};
-use vigil::Watch;
+use vigil::Waiting;
 use voice::{Unheard, Voice};
 use window::Window;
 
@@ -126,7 +126,7 @@ pub(super) struct Scan {
     ledger: Ledger<Answer>,
     /// Bytes in the ledger that destinations have said.
     heard: usize,
-    watch: Option<Watch>,
+    waiting: Option<Waiting>,
     tally: Tally,
     reporter: Reporter,
     voice: Voice,
@@ -167,7 +167,7 @@ impl Scan {
         } else {
             Haste::Hasty
         };
-        let watch = wanted.vigil.as_ref().map(|vigil| Watch::new(ports.len(), vigil, began));
+        let waiting = wanted.vigil.as_ref().map(|vigil| Waiting::new(ports.len(), vigil, began));
         let starter = reactor.register_always_ready(Owner::Scan(Part::Starter));
         let mut scan = Self {
             lookup: job.lookup,
@@ -187,7 +187,7 @@ impl Scan {
             probes: Probes::default(),
             ledger: Ledger::new(),
             heard: 0,
-            watch,
+            waiting,
             tally: Tally::default(),
             reporter: Reporter::new(&wanted, job.transport, job.lookup),
             // Before probes take all the descriptors.
@@ -198,8 +198,8 @@ impl Scan {
             course: Course::On,
             wanted,
         };
-        if let Some(watch) = &scan.watch {
-            reactor.set_timer(watch.until, AppAlarm::Scan(Alarm::VigilOver));
+        if let Some(waiting) = &scan.waiting {
+            reactor.set_timer(waiting.until, AppAlarm::Scan(Alarm::VigilOver));
         }
         if scan.voice.screen().is_some() {
             reactor.set_timer(began + GRACE, AppAlarm::Scan(Alarm::Redraw));
@@ -275,7 +275,7 @@ impl Scan {
     /// name, too: then it blocks while the loop turns, and nothing is under way.
     fn resolve(&mut self, reactor: &mut Loop, console: &Console) {
         let job::Scan { to, route, .. } = &self.wanted;
-        match (Way::look_up(to, route, self.lookup), &mut self.watch) {
+        match (Way::look_up(to, route, self.lookup), &mut self.waiting) {
             (Ok(mut way), _) => {
                 for target in &mut way.targets {
                     // A name of its own is nothing that a UNIX socket would be asked for.
@@ -286,11 +286,11 @@ impl Scan {
             (Err(why @ NoWay::Never(_)), _) | (Err(why @ NoWay::NotFound(_)), None) => {
                 self.course.break_off(Course::Failed(why.into()));
             }
-            (Err(NoWay::NotFound(error)), Some(watch)) => {
-                let at = reactor.now() + watch.every;
+            (Err(NoWay::NotFound(error)), Some(waiting)) => {
+                let at = reactor.now() + waiting.every;
                 reactor.set_timer(at, AppAlarm::Scan(Alarm::Resolve));
                 let line = console.complaint(&error) + "\n";
-                if watch.is_other_word(&line) && self.wanted.tell.lines > Lines::None {
+                if waiting.is_other_word(&line) && self.wanted.tell.lines > Lines::None {
                     self.say(reactor, &line, "");
                 }
             }
@@ -327,7 +327,7 @@ impl Scan {
     /// Whatever the others turn out to be, the exit status will not change.
     fn is_decided(&self) -> bool {
         let successes = self.tally.successes();
-        match (&self.watch, self.wanted.goal) {
+        match (&self.waiting, self.wanted.goal) {
             (Some(_), _) => false,
             (None, ScanGoal::Any) => successes > 0,
             (None, ScanGoal::All) => successes < self.tally.total(),

@@ -12,7 +12,7 @@
 //! does: they get no turn while more than [`MOST_WAITING`] waits for it ([`Taps::hold_back`]). But one that takes
 //! nothing for [`PATIENCE`] loses its dump, and the sessions go on.
 
-mod account;
+mod watch;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -33,7 +33,7 @@ use crate::sys::dump_file::{self, Identity};
 use crate::sys::link::Link;
 use crate::sys::stdio::Output;
 use crate::units::micros;
-pub(super) use account::Watch;
+pub(super) use watch::Watch;
 
 /// Everything that looks on.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ impl Target {
 
 /// What is dialed.
 #[derive(Clone, Debug)]
-pub(super) struct Number {
+pub(super) struct Endpoint {
     /// The host as typed, or the name of a UNIX socket.
     pub(super) host: String,
     /// The port, where there is one.
@@ -44,7 +44,7 @@ pub(super) struct Number {
     pub(super) numeric: bool,
 }
 
-impl Number {
+impl Endpoint {
     /// A port of a destination, or the one address that it is.
     pub(super) fn of(
         to: &Destination,

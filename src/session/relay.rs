@@ -177,7 +177,10 @@ impl Relay {
         if received.calls + sent.calls > 0 {
             self.last_active = turn.now;
         }
-        self.notice_a_dead_wire(wire, local_in, turn.gates.net);
+        // What has failed in this turn tells more.
+        if received.failure.is_none() && sent.failure.is_none() {
+            self.notice_a_dead_wire(wire, local_in, turn.gates.net);
+        }
         let end = self.settle(wire, local_in, received, sent, turn.now);
         if end.is_some() {
             self.outbound.leave(local_in);

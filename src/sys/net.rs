@@ -219,7 +219,7 @@ pub(super) fn begin(
 
 /// What has become of a connection that was begun.
 #[derive(Debug)]
-pub enum Standing {
+pub enum ConnectStatus {
     /// It is still under way.
     UnderWay,
     /// It stands.
@@ -235,15 +235,15 @@ pub enum Standing {
 ///
 /// # Errors
 /// Why there is no connection: `ConnectionRefused`, `TimedOut` and so on.
-pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Standing> {
+pub fn connected(socket: &Polled, transport: Transport) -> io::Result<ConnectStatus> {
     if made(Mistake::WritableIsConnected) {
-        return Ok(Standing::Connected);
+        return Ok(ConnectStatus::Connected);
     }
     match calls::pending_error(socket) {
         Ok(()) => {}
         // A handshake that failed has brought no bytes.
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset && socket.waiting() > 0 => {
-            return Ok(Standing::Reset(error));
+            return Ok(ConnectStatus::Reset(error));
         }
         Err(error) => return Err(error),
     }
@@ -254,7 +254,9 @@ pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Standing> 
     });
     let peer = match peer {
         Ok(peer) => Address::from(peer),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Standing::UnderWay),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Ok(ConnectStatus::UnderWay);
+        }
         Err(error) => return Err(error),
     };
     // TCP lets a socket connect to itself when the kernel picks the destination as source port.
@@ -269,7 +271,7 @@ pub fn connected(socket: &Polled, transport: Transport) -> io::Result<Standing> 
             return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
         }
     }
-    Ok(Standing::Connected)
+    Ok(ConnectStatus::Connected)
 }
 
 /// Whether `SO_REUSEPORT` is set, see socket(7).

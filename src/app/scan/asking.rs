@@ -37,7 +37,7 @@ impl Scan {
     pub(super) fn next_number(&mut self) -> Option<usize> {
         // Nothing waits for its turn here, and those that are asked again and again would keep the
         // others from being asked at all.
-        if self.watch.is_some() {
+        if self.waiting.is_some() {
             return self.fresh_number(true).or_else(|| self.again.pop_front());
         }
         if let Some(number) = self.again.pop_front() {

@@ -20,7 +20,7 @@ use crate::proto;
 use crate::reactor::Readiness;
 use crate::session::{Denial, End, Gates, Hops, Policy, Session, Turn};
 use crate::sys::link::Link;
-use crate::sys::net::{BUSY, Standing, Transport, connected};
+use crate::sys::net::{BUSY, ConnectStatus, Transport, connected};
 use crate::sys::polled::Polled;
 use crate::sys::socket::Socket;
 use crate::sys::stdio::{Input, Output};
@@ -277,10 +277,10 @@ impl Probe {
         if ready.intersects(Readiness::WRITE) || self.is_late(now) {
             match connected(&socket, orders.transport) {
                 // Reset or not, it was made.
-                Ok(Standing::Connected | Standing::Reset(_)) => {
+                Ok(ConnectStatus::Connected | ConnectStatus::Reset(_)) => {
                     return self.connected(link(socket), now, orders);
                 }
-                Ok(Standing::UnderWay) => {}
+                Ok(ConnectStatus::UnderWay) => {}
                 Err(error) => return over(Some(link(socket)), Verdict::failed(&error)),
             }
         }

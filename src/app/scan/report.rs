@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::probe::Verdict;
 use crate::app::job::{Lines, Scan, Tell};
 use crate::app::notice::{Console, Goal, Notice};
-use crate::app::targets::{Number, Target};
+use crate::app::targets::{Endpoint, Target};
 use crate::error::{errno_name, escape};
 use crate::json::Object;
 use crate::proto::{Fault, ProtocolError, Refusal};
@@ -128,14 +128,14 @@ pub(super) struct Reporter {
     /// The host as typed, or the address that it is.
     host: String,
     /// What is connected to: the host, or a proxy, which has a port of its own.
-    dialed: Number,
+    dialed: Endpoint,
     /// The last denial that was told, where each is to be told once.
     denial: String,
 }
 
 impl Reporter {
     pub(super) fn new(wanted: &Scan, transport: Transport, lookup: Lookup) -> Self {
-        let straight = Number::of(&wanted.to, None, transport, lookup);
+        let straight = Endpoint::of(&wanted.to, None, transport, lookup);
         let host = straight.host.clone();
         let dialed = straight.through(&wanted.route);
         Self { tell: wanted.tell, transport, lookup, host, dialed, denial: String::new() }
@@ -185,8 +185,8 @@ impl Reporter {
             return None;
         }
         let is_proxy = self.dialed.port.is_some();
-        let number = Number { port: self.dialed.port.or(port), ..self.dialed.clone() };
-        let goal = number.goal(&target.to);
+        let endpoint = Endpoint { port: self.dialed.port.or(port), ..self.dialed.clone() };
+        let goal = endpoint.goal(&target.to);
         let line = match &finding.verdict {
             Verdict::Open | Verdict::Silent => {
                 let service = shown_service(port, goal.protocol, self.lookup);

@@ -20,13 +20,13 @@ impl Scan {
         number: usize,
         answer: Answer,
     ) {
-        let Some(watch) = &mut self.watch else {
+        let Some(waiting) = &mut self.waiting else {
             self.heard += answer.bytes_heard();
             return self.ledger.enter(number, answer);
         };
         let state = answer.state();
         let is_told = self.wanted.tell.lines > Lines::None;
-        let lines = if watch.is_news(number, state) && is_told {
+        let lines = if waiting.is_news(number, state) && is_told {
             self.reporter.lines(&answer, self.ports[number], &self.way.targets, console)
         } else {
             String::new()
@@ -35,8 +35,8 @@ impl Scan {
         if state == State::Open {
             self.ledger.enter(number, answer);
         } else {
-            let at = watch.next_probe(&answer, reactor.now());
-            watch.keep(number, answer);
+            let at = waiting.next_probe(&answer, reactor.now());
+            waiting.keep(number, answer);
             reactor.set_timer(at, AppAlarm::Scan(Alarm::Again(number)));
         }
         self.say(reactor, &lines, "");
@@ -53,12 +53,12 @@ impl Scan {
                 self.found(reactor, console, live.number, answer);
             }
         }
-        let Some(watch) = &mut self.watch else { return };
+        let Some(waiting) = &mut self.waiting else { return };
         self.again.clear();
         self.next = self.ports.len();
         let mut missing = 0;
         for number in self.ledger.gaps(self.ports.len()) {
-            self.ledger.enter(number, watch.give_up(number));
+            self.ledger.enter(number, waiting.give_up(number));
             missing += 1;
         }
         if missing > 0 && self.wanted.tell.lines > Lines::None {
@@ -71,7 +71,7 @@ impl Scan {
             self.say(reactor, &(line + "\n"), "");
         } else if self.way.targets.is_empty() {
             // Nobody was asked anything, and that is told in any case.
-            let word = watch.word().to_owned();
+            let word = waiting.word().to_owned();
             self.say(reactor, &word, "");
         }
     }
@@ -88,7 +88,7 @@ impl Scan {
             self.tally.add(answer.state());
             // In a vigil nothing was counted.
             self.heard = self.heard.saturating_sub(answer.bytes_heard());
-            let lines = match self.watch {
+            let lines = match self.waiting {
                 // Told when it was news.
                 Some(_) if self.wanted.tell.lines > Lines::None => String::new(),
                 Some(_) | None => self.reporter.lines(&answer, port, targets, console),
@@ -140,7 +140,7 @@ impl Scan {
             // What one port holds back from being told has been tried all the same.
             done: self.ledger.entered(),
             of: self.ports.len(),
-            until: self.watch.as_ref().map(|watch| watch.until),
+            until: self.waiting.as_ref().map(|waiting| waiting.until),
         }
     }
 

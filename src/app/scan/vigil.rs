@@ -8,7 +8,7 @@ use crate::app::job::Vigil;
 
 /// See the module's own page.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct Waiting {
     pub(super) until: Instant,
     pub(super) every: Duration,
     /// What each destination was like when it was asked last.
@@ -19,7 +19,7 @@ pub(super) struct Watch {
     word: String,
 }
 
-impl Watch {
+impl Waiting {
     pub(super) fn new(destinations: usize, vigil: &Vigil, began: Instant) -> Self {
         let nothing = || std::iter::repeat_with(|| None).take(destinations).collect();
         Self {
@@ -73,9 +73,9 @@ mod tests {
     use super::*;
     use crate::testing::epoch;
 
-    fn watch() -> Watch {
+    fn waiting() -> Waiting {
         let vigil = Vigil { limit: Duration::from_secs(30), every: Duration::from_millis(200) };
-        Watch::new(2, &vigil, epoch())
+        Waiting::new(2, &vigil, epoch())
     }
 
     fn closed_after(took: Duration) -> Answer {
@@ -85,28 +85,28 @@ mod tests {
 
     #[test]
     fn only_a_change_is_news() {
-        let mut watch = watch();
-        assert!(watch.is_news(0, State::Closed));
-        assert!(!watch.is_news(0, State::Closed));
-        assert!(watch.is_news(1, State::Closed));
-        assert!(watch.is_news(0, State::Open));
+        let mut waiting = waiting();
+        assert!(waiting.is_news(0, State::Closed));
+        assert!(!waiting.is_news(0, State::Closed));
+        assert!(waiting.is_news(1, State::Closed));
+        assert!(waiting.is_news(0, State::Open));
     }
 
     #[test]
     fn probes_begin_as_far_apart_as_was_asked_for() {
-        let watch = watch();
+        let waiting = waiting();
         for (took, pause) in [(0, 200), (50, 150), (5000, 0)] {
             let answer = closed_after(Duration::from_millis(took));
-            let next = watch.next_probe(&answer, epoch());
+            let next = waiting.next_probe(&answer, epoch());
             assert_eq!(next, epoch() + Duration::from_millis(pause));
         }
     }
 
     #[test]
     fn the_last_answer_stands_at_the_end() {
-        let mut watch = watch();
-        watch.keep(0, closed_after(Duration::ZERO));
-        assert_eq!(watch.give_up(0).state(), State::Closed);
-        assert_eq!(watch.give_up(1).state(), State::Filtered);
+        let mut waiting = waiting();
+        waiting.keep(0, closed_after(Duration::ZERO));
+        assert_eq!(waiting.give_up(0).state(), State::Closed);
+        assert_eq!(waiting.give_up(1).state(), State::Filtered);
     }
 }
