@@ -148,6 +148,11 @@ pub fn run(mut job: Job, console: &Console) -> Result<(), Error> {
             let mut app = App::new(job, console, reactor, signals, Stdin::OfTheLast, local);
             let wanted = job::Scan { route, ..wanted.clone() };
             let scanner = Scanner::new(job, wanted, console, &mut app.reactor)?;
+            if scanner.may_draw()
+                && let Some(signals) = &mut app.signals
+            {
+                signals.look_up_ignored();
+            }
             app.origin = Origin::Scan(Box::new(scanner));
             app.confine(Stage::Scanning)?;
             app.run()
@@ -283,6 +288,7 @@ impl<'a> App<'a> {
                 if let Origin::Scan(scanner) = &mut self.origin {
                     scanner.alarm(reactor, self.console, alarm);
                 }
+                self.guard_the_line()?;
             }
         }
         Ok(())
@@ -310,6 +316,9 @@ impl<'a> App<'a> {
             if !outcome.is_clean() && !denied {
                 self.record.failures += 1;
             }
+            if outcome.quits {
+                self.stop(|| End::QuitTimer);
+            }
             match outcome.end {
                 End::ProxyReconnects(hops) => {
                     if let Some(ports) = self.origin.ports() {
@@ -317,14 +326,13 @@ impl<'a> App<'a> {
                         continue;
                     }
                 }
-                // Without stdout there is nothing left to do for any session; a quit timer is
-                // meant for the program.
+                // Without stdout there is nothing left to do for any session.
                 End::ReaderGone | End::OutputFailed(_) => self.stop(|| End::ReaderGone),
-                End::QuitTimer => self.stop(|| End::QuitTimer),
                 // After a denial, as after a refused connection, another port may fare better.
                 End::Complete
                 | End::Denied(_)
                 | End::Idle
+                | End::QuitTimer
                 | End::HeldOthersBack
                 | End::PeerFailed(_)
                 | End::InputFailed(_) => {}

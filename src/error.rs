@@ -68,7 +68,7 @@ pub fn errno_name(errno: i32) -> Option<String> {
 
 /// Text from outside (an argument, a peer, a name server) made safe for a terminal: control
 /// characters, also the 8-bit ones and the bidirectional overrides, come out as `\u{..}`. So do those that
-/// nobody sees: two names that look the same are the same.
+/// take no room.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());

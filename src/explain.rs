@@ -2,10 +2,10 @@
 //! with what it means here and now. `nc --explain` prints it.
 //!
 //! Owns: the steps, and which of them are told once only. `explain/words.rs` has all the sentences but for
-//! why a session is over (`session/outcome.rs`), `explain/call.rs` all the calls. Must not know: who takes the steps, and how a
-//! line gets to stderr. The log carries a step as `CALL\nSENTENCE`, under the target [`TARGET`]; whoever
-//! prints it lays it out with [`layout()`]. While nobody wants to know, a step costs one load; in a build
-//! without the feature `see` it costs nothing.
+//! why a session is over (`session/outcome.rs`), `explain/call.rs` all the calls. Must not know: who takes the
+//! steps, and how a line gets to stderr. The log carries a step as `CALL\nSENTENCE`, under the target
+//! [`TARGET`]; whoever prints it lays it out with [`layout()`]. While nobody wants to know, a step costs one
+//! load; in a build without the feature `see` it costs nothing.
 //!
 //! A step cannot be taken without its sentence: the calls that make, name, connect and end sockets are made
 //! in `sys/calls.rs` alone, clippy sees to that, and they explain themselves.
@@ -179,7 +179,7 @@ pub enum Step<'a> {
     ReadFailed { fd: i32, errno: i32 },
     /// send(2) has failed.
     WriteFailed { fd: i32, len: usize, errno: i32 },
-    /// splice(2) has failed, and not because of the pipe.
+    /// splice(2) has failed.
     SpliceFailed { from: i32, to: i32, errno: i32 },
     /// stdin has ended, and the peer is not told.
     NotTold { datagrams: bool },
@@ -289,7 +289,7 @@ pub enum Purpose {
     FastOpen,
     /// A slow client must not look stalled.
     LittleUnsent,
-    /// Closing shall leave nothing behind.
+    /// Closing should leave nothing behind.
     Reset,
     /// `--join`.
     Join,
@@ -370,7 +370,7 @@ impl Step<'_> {
 }
 
 /// "Interpret as command", RFC 854: by this first byte a peer that speaks telnet is known.
-pub const IAC: u8 = 255;
+const IAC: u8 = 255;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
 //! What is known in certain places only, held against the sources: who hears of `EINTR` and `EAGAIN`, and who
-//! moves bytes past the trace.
+//! moves bytes past the trace. And what rustfmt leaves alone: how long a line of a comment is.
 
 use std::fs;
 use std::path::Path;
@@ -55,15 +55,7 @@ const UNTOLD: &[(&str, &str)] = &[
 fn bytes_are_read_and_written_where_the_trace_hears_of_it() {
     let mut making = Vec::new();
     for (name, text) in code() {
-        let words = |of: &str| {
-            let words = of.split(|c: char| !c.is_alphanumeric() && c != '_');
-            words.into_iter().any(|word| ["read", "write"].contains(&word))
-        };
-        let imports =
-            text.split(';').filter_map(|it| it.trim_start().strip_prefix("use rustix::io::"));
-        let mut calls = text.split("rustix::io::").skip(1);
-        let is_call = |it: &str| it.starts_with("read(") || it.starts_with("write(");
-        if imports.into_iter().any(words) || calls.any(is_call) {
+        if could_read_or_write(&text) {
             let is_allowed = UNTOLD.iter().any(|(place, _)| name == *place);
             assert!(is_allowed, "src/{name} is to make its calls by sys/moves.rs");
             making.push(name);
@@ -72,6 +64,56 @@ fn bytes_are_read_and_written_where_the_trace_hears_of_it() {
     for (place, why) in UNTOLD {
         assert!(making.iter().any(|name| name == place), "{place}: {why}? Not any more");
     }
+}
+
+/// Whether a text has rustix's `read` or `write`, or imports them in a way that hides it.
+fn could_read_or_write(text: &str) -> bool {
+    let names = |of: &str| {
+        let mut words = of.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|word| ["read", "write"].contains(&word))
+    };
+    let imports = text.split("use rustix::io::").skip(1).filter_map(|it| it.split(';').next());
+    let mut calls = text.split("rustix::io::").skip(1);
+    imports.into_iter().any(names)
+        || calls.any(|it| it.starts_with("read(") || it.starts_with("write("))
+        || ["use rustix::io;", "use rustix::{", "use rustix::io as"]
+            .iter()
+            .any(|it| text.contains(it))
+}
+
+#[test]
+fn no_read_or_write_goes_unseen() {
+    for text in [
+        "use rustix::io::read;",
+        "#![forbid(unsafe_code)] use rustix::io::{Errno, write};",
+        "mod a { use rustix::io::write; }",
+        "rustix::io::read(fd, &mut [0])",
+        "use rustix::io; io::write(fd, b\"x\")",
+        "use rustix::{io::write, fs};",
+    ] {
+        assert!(could_read_or_write(text), "{text}");
+    }
+    for text in ["use rustix::io::{Errno, fcntl_dupfd_cloexec}; moves::read(fd)", "file.read(x)"] {
+        assert!(!could_read_or_write(text), "{text}");
+    }
+}
+
+/// rustfmt breaks code and leaves comments as they are. They are ours to break, in tests and examples too.
+#[test]
+fn no_line_of_a_comment_is_longer_than_120_characters() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut comments = 0;
+    for file in ["src", "tests", "docs/examples"].iter().flat_map(|at| sources(&root.join(at))) {
+        let text = fs::read_to_string(&file).expect("source file");
+        for (at, line) in text.lines().enumerate() {
+            if line.trim_start().starts_with("//") {
+                comments += 1;
+                let place = format!("{}:{}", file.display(), at + 1);
+                assert!(line.chars().count() <= 120, "{place} is too long:\n{line}");
+            }
+        }
+    }
+    assert!(comments > 5000, "only {comments} lines were read");
 }
 
 /// Each source file, by its name in `src`, without tests and comments.

@@ -30,7 +30,7 @@ pub enum Event<'a> {
         source: &'a dyn Display,
         /// As strace shows it; some keep theirs to themselves.
         fd: Option<RawFd>,
-        /// What the kernel shall tell of; `None`: it never blocks, and nobody need watch it.
+        /// What the kernel should tell of; `None`: it never blocks, and nobody need watch it.
         interest: Option<&'a dyn Debug>,
     },
     /// A source is forgotten.
@@ -283,7 +283,7 @@ impl Call {
         Self { name, fd: fd.as_fd().as_raw_fd(), to: None, most: None, flag: None, found: None }
     }
 
-    /// It shall move so many bytes at most.
+    /// It should move so many bytes at most.
     #[must_use]
     pub const fn at_most(self, most: usize) -> Self {
         Self { most: Some(most), ..self }

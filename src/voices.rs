@@ -103,7 +103,7 @@ mod speaking {
             && let Some(path) = &voices.timeline
         {
             let begun = open_to_write(path, Existing::Overwritten)
-                .and_then(|file| timeline::start(file.into()));
+                .and_then(|(file, _)| timeline::start(file.into()));
             begun.map_err(|error| {
                 let path = escape(&path.to_string_lossy());
                 match error.raw_os_error() {

@@ -18,9 +18,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "`--nocapture` shows the tables")]
 
-#[path = "nc/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the harness of tests/nc, of which this needs a part")]
-mod support;
+mod nc {
+    pub(crate) mod support;
+}
 
 use std::env;
 use std::fmt::Write as _;
@@ -35,8 +36,10 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_getfl};
 
-use support::peer::ready;
-use support::{DEADLINE, Nc, Noise, Peer, Role, Running, Same, Server, fill, kernel, wait_until};
+use nc::support::peer::ready;
+use nc::support::{
+    DEADLINE, Nc, Noise, Peer, Role, Running, Same, Server, fill, kernel, wait_until,
+};
 
 #[test]
 fn the_table_on_the_page_is_what_the_rungs_do() {

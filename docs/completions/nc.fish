@@ -31,7 +31,7 @@ complete -c nc -l scan-exit -d 'Succeed if any port is open (the default), or on
 all\t''"
 complete -c nc -s q -d 'As -N; with -l or -u, also quit SECS later. A negative number does nothing' -r -f
 complete -c nc -l quit-after -d 'At the end of stdin, send the peer an end of file, and quit TIME later' -r -f
-complete -c nc -s w -d 'Give up connecting after TIME, and quit when nothing was relayed for TIME' -r -f
+complete -c nc -s w -d 'Give up connecting after TIME, and quit when nothing moved or ended for TIME' -r -f
 complete -c nc -s W -l recv-limit -d 'Quit after N reads from the peer' -r -f
 complete -c nc -s i -l interval -d 'Wait for TIME after each line sent, and between ports' -r -f
 complete -c nc -l limit-rate -d 'Relay at most RATE bytes a second each way (500k, 5M)' -r -f

@@ -19,7 +19,7 @@ use crate::explain::raw_fd;
 use crate::mistakes::{Mistake, made};
 use crate::reactor::{Readiness, SourceId, TimerId};
 use crate::sys::address::Address;
-use crate::sys::arrivals;
+use crate::sys::arrivals::{self, Arrival};
 use crate::sys::polled::Polled;
 use crate::trace::{Event, tell};
 
@@ -107,19 +107,19 @@ impl Acceptor {
         self.resume(reactor);
         while reactor.readiness(self.id).intersects(Readiness::READ) {
             match arrivals::accept(&self.listener)? {
-                arrivals::Accepted::Connection(fd, peer) => {
+                Arrival::Connection(fd, peer) => {
                     return Ok(Accepted::Client(Polled::new(fd), peer));
                 }
-                arrivals::Accepted::NoneNow => reactor.clear(self.id, Readiness::READ),
-                arrivals::Accepted::Vanished(error) => {
+                Arrival::NoneNow => reactor.clear(self.id, Readiness::READ),
+                Arrival::Vanished(error) => {
                     tell(Event::Noted(&format_args!("accept: {error}")));
                     return Ok(Accepted::Vanished);
                 }
-                arrivals::Accepted::NotToBeHeld(_) if made(Mistake::SpinOnEmfile) => {
+                Arrival::NotToBeHeld(_) if made(Mistake::SpinOnEmfile) => {
                     self.look_again(reactor);
                     break;
                 }
-                arrivals::Accepted::NotToBeHeld(error) => {
+                Arrival::NotToBeHeld(error) => {
                     let pause = RETRY.subsec_millis();
                     tell(Event::Noted(&format_args!("accept: {error}, again in {pause} ms")));
                     let timer = reactor.set_timer(reactor.now() + RETRY, Alarm::Accept);

@@ -150,7 +150,7 @@ fn open_inherited(number: i32, lookup: Lookup) -> std::io::Result<Opened> {
         Kind::Datagrams(_) | Kind::Connection(_) => Polled::new(fd),
     };
     let at = local_address(&socket)?;
-    explain(|| Step::Inherited { fd: explain::raw_fd(&socket), at: (&at).into() });
+    explain(|| Step::Inherited { fd: raw_fd(&socket), at: (&at).into() });
     let place = at.as_ip().map_or_else(|| at.to_string(), |at| named(at, lookup));
     Ok(Opened { socket, kind, place, file: None })
 }

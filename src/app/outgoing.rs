@@ -77,7 +77,7 @@ impl App<'_> {
     }
 
     /// The hub has a session that leads to the destination.
-    pub(super) fn reached(&mut self) -> Result<(), Error> {
+    fn reached(&mut self) -> Result<(), Error> {
         if let Some(ports) = self.origin.ports()
             && ports.is_at_the_last()
         {

@@ -34,7 +34,7 @@ use std::time::Instant;
 
 use super::confine::ask_for_ports;
 use super::job::{self, Destination, Job, Lines, ScanGoal};
-use super::line::GRACE;
+use super::line::{GRACE, Screen};
 use super::notice::Console;
 use super::route::{NoWay, Way};
 use super::{Alarm as AppAlarm, Loop, Owner};
@@ -50,7 +50,7 @@ use ledger::Ledger;
 use probe::Orders;
 use probes::Probes;
 use report::{Answer, Reporter, State, Tally};
-use vigil::Waiting;
+use vigil::Vigil;
 use voice::{Unheard, Voice};
 use window::Window;
 
@@ -77,7 +77,7 @@ pub(super) enum Alarm {
     Resolve,
     /// The progress line is out of date.
     Redraw,
-    /// Waiting for destinations to open has an end.
+    /// Vigil for destinations to open has an end.
     VigilOver,
 }
 
@@ -126,7 +126,7 @@ pub(super) struct Scan {
     ledger: Ledger<Answer>,
     /// Bytes in the ledger that destinations have said.
     heard: usize,
-    waiting: Option<Waiting>,
+    vigil: Option<Vigil>,
     tally: Tally,
     reporter: Reporter,
     voice: Voice,
@@ -167,7 +167,7 @@ impl Scan {
         } else {
             Haste::Hasty
         };
-        let waiting = wanted.vigil.as_ref().map(|vigil| Waiting::new(ports.len(), vigil, began));
+        let vigil = wanted.vigil.as_ref().map(|wanted| Vigil::new(ports.len(), wanted, began));
         let starter = reactor.register_always_ready(Owner::Scan(Part::Starter));
         let mut scan = Self {
             lookup: job.lookup,
@@ -187,7 +187,7 @@ impl Scan {
             probes: Probes::default(),
             ledger: Ledger::new(),
             heard: 0,
-            waiting,
+            vigil,
             tally: Tally::default(),
             reporter: Reporter::new(&wanted, job.transport, job.lookup),
             // Before probes take all the descriptors.
@@ -198,8 +198,8 @@ impl Scan {
             course: Course::On,
             wanted,
         };
-        if let Some(waiting) = &scan.waiting {
-            reactor.set_timer(waiting.until, AppAlarm::Scan(Alarm::VigilOver));
+        if let Some(vigil) = &scan.vigil {
+            reactor.set_timer(vigil.until, AppAlarm::Scan(Alarm::VigilOver));
         }
         if scan.voice.screen().is_some() {
             reactor.set_timer(began + GRACE, AppAlarm::Scan(Alarm::Redraw));
@@ -207,6 +207,21 @@ impl Scan {
         scan.resolve(reactor, console);
         reactor.requeue(starter);
         Ok(scan)
+    }
+
+    /// A line may be drawn that has to be taken away again.
+    pub(super) fn may_draw(&self) -> bool {
+        self.voice.screen() == Some(Screen::Terminal)
+    }
+
+    /// The line is drawn.
+    pub(super) fn shows_progress(&self) -> bool {
+        self.voice.shows_progress()
+    }
+
+    /// A signal is about to end the program, and with it every probe.
+    pub(super) fn leave(&mut self, reactor: &mut Loop) {
+        self.voice.fall_silent(reactor);
     }
 
     /// What the probes will take, and the words about them.
@@ -275,7 +290,7 @@ impl Scan {
     /// name, too: then it blocks while the loop turns, and nothing is under way.
     fn resolve(&mut self, reactor: &mut Loop, console: &Console) {
         let job::Scan { to, route, .. } = &self.wanted;
-        match (Way::look_up(to, route, self.lookup), &mut self.waiting) {
+        match (Way::look_up(to, route, self.lookup), &mut self.vigil) {
             (Ok(mut way), _) => {
                 for target in &mut way.targets {
                     // A name of its own is nothing that a UNIX socket would be asked for.
@@ -284,13 +299,13 @@ impl Scan {
                 self.way = way;
             }
             (Err(why @ NoWay::Never(_)), _) | (Err(why @ NoWay::NotFound(_)), None) => {
-                self.course.break_off(Course::Failed(why.into()));
+                self.course.fail(why.into());
             }
-            (Err(NoWay::NotFound(error)), Some(waiting)) => {
-                let at = reactor.now() + waiting.every;
+            (Err(NoWay::NotFound(error)), Some(vigil)) => {
+                let at = reactor.now() + vigil.every;
                 reactor.set_timer(at, AppAlarm::Scan(Alarm::Resolve));
                 let line = console.complaint(&error) + "\n";
-                if waiting.is_other_word(&line) && self.wanted.tell.lines > Lines::None {
+                if vigil.is_other_word(&line) && self.wanted.tell.lines > Lines::None {
                     self.say(reactor, &line, "");
                 }
             }
@@ -327,7 +342,7 @@ impl Scan {
     /// Whatever the others turn out to be, the exit status will not change.
     fn is_decided(&self) -> bool {
         let successes = self.tally.successes();
-        match (&self.waiting, self.wanted.goal) {
+        match (&self.vigil, self.wanted.goal) {
             (Some(_), _) => false,
             (None, ScanGoal::Any) => successes > 0,
             (None, ScanGoal::All) => successes < self.tally.total(),

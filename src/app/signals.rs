@@ -3,14 +3,15 @@
 //! | signal | is heard | and then |
 //! |---|---|---|
 //! | SIGUSR1 | in any build that can look, from the start | it is told how far the program is |
-//! | SIGINT, SIGTERM, SIGHUP | where a socket will have a file, before there is one | the program ends, and the file is removed |
-//! | | where the end of a session is told of (`--stats`, `-vv`, `--digest`), from the first turn of the loop | the program ends, and that is told before |
-//! | | where a progress line is drawn, from the first one | the program ends, and the line is taken away |
+//! | SIGINT, SIGTERM, SIGHUP | where a socket will have a file, before there is one | the file is removed |
+//! | | where a session's end is told of (`--stats`, `-vv`, `--digest`), from the first turn of the loop | it is told |
+//! | | where a progress line is drawn, from the first one | the line is taken away |
 //! | any other | never | what it does by default |
 //!
-//! Whatever the reason, one end does all three. Where there is none, nothing stands between a signal and its
-//! default action. One that the parent has had us ignore (nohup) stays ignored; but for SIGUSR1 that is looked up when
-//! one comes, for it costs calls, and who has given up reading files by then answers.
+//! Whatever the reason, one end does all three, and it is the program's. Where there is no reason, nothing
+//! stands between a signal and its default action. One that the parent has had us ignore (nohup) stays ignored. But
+//! for SIGUSR1 that is looked up when one comes, for it costs calls; where the sandbox forbids it by then, the
+//! question is answered.
 //!
 //! Owns: those reasons and moments, and the order of an end. Must not know: how the kernel hands signals out
 //! (`sys/signal.rs`), which file a socket will have (`listen` and `ports` do), what is shown (`meter`).
@@ -48,9 +49,12 @@ pub(super) fn hear(job: &Job) -> Result<Option<Signals>, Error> {
         return Ok(None);
     }
     let mut signals = Signals::none();
-    let heard = if SEE { signals.hear_questions() } else { Ok(()) };
-    let held = if leaves_file { signals.hold_endings_back() } else { Ok(()) };
-    heard.and(held).map_err(cannot_hold())?;
+    if SEE {
+        signals.hear_questions().map_err(cannot_hold())?;
+    }
+    if leaves_file {
+        signals.hold_endings_back().map_err(cannot_hold())?;
+    }
     Ok(Some(signals))
 }
 
@@ -86,9 +90,16 @@ impl App<'_> {
 
     /// From the first progress line on there is one to be taken away, whatever ends the program.
     pub(super) fn guard_the_line(&mut self) -> Result<(), Error> {
+        let shows_progress = match &self.origin {
+            Origin::Scan(scanner) => scanner.shows_progress(),
+            Origin::Listener { .. }
+            | Origin::Meeting { .. }
+            | Origin::Ports(_)
+            | Origin::Nowhere => self.console.shows_progress(),
+        };
         match &mut self.signals {
             // Otherwise one that is to be ignored might end the program: rather leave the line.
-            Some(signals) if self.console.shows_progress() && signals.knows_ignored() => {
+            Some(signals) if shows_progress && signals.knows_ignored() => {
                 signals.hold_endings_back().map_err(cannot_hold())
             }
             Some(_) | None => Ok(()),
@@ -106,6 +117,9 @@ impl App<'_> {
                     self.hub.tell_last_words();
                     self.tell_news();
                     self.tell_cut_off(number);
+                    if let Origin::Scan(scanner) = &mut self.origin {
+                        scanner.leave(&mut self.reactor);
+                    }
                     return Err(Error::Signal(number));
                 }
                 Signal::Question => self.answer(),

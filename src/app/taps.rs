@@ -1,4 +1,4 @@
-//! Dumps and digests of what sessions relay: all of them share the files, each has its own account.
+//! Dumps and digests of what sessions relay: all of them share the files, each session is watched by itself.
 //!
 //! ```text
 //!   session ──▶ Onlooker ──▶ format (proto) ──▶ Outlet ──▶ file, FIFO, stderr

@@ -1,4 +1,5 @@
-//! What each step is for: every sentence of `nc --explain`.
+//! What each step is for: every sentence of `nc --explain`, but for why a session is over
+//! (`session/outcome.rs`).
 //!
 //! They are read one after another, by somebody who sees these calls for the first time, and with the
 //! kernel's sources beside them, by somebody who does not. Neither may find anything wrong.

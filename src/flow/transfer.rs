@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Owns: the choice, which is made from what the ends say they can do, and the pipe between two ends that
-//! are none (`flow/through.rs`). Must not know: the states of the flow, descriptors. Whichever way they go, all that happens
-//! comes out as an [`Event`], and what an event means stands once, in `Flow`.
+//! are none (`flow/through.rs`). Must not know: the states of the flow, descriptors. Whichever way they go,
+//! all that happens comes out as an [`Event`], and what an event means stands once, in `Flow`.
 
 use std::io;
 

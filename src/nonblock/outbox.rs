@@ -45,7 +45,7 @@ impl Outbox {
         }
     }
 
-    /// As [`Outbox::took`], of what may be a secret: no copy stays, neither of what has gone nor of what is left.
+    /// As [`Outbox::took`], of what may be a secret: what has gone is overwritten, and what is left does not move.
     pub fn took_secret(&mut self, n: usize) {
         debug_assert!(n <= self.len());
         self.bytes[self.gone..self.gone + n].zeroize();
@@ -53,6 +53,12 @@ impl Outbox {
         if self.is_empty() {
             self.clear();
         }
+    }
+
+    /// Overwrites everything: there may be a secret in it.
+    pub fn wipe(&mut self) {
+        self.bytes.zeroize();
+        self.gone = 0;
     }
 
     /// Drops what waits.
@@ -106,5 +112,7 @@ mod tests {
         outbox.took_secret(8);
         assert_eq!(outbox.waiting(), b", and more");
         assert_eq!(outbox.back()[..8], [0; 8]);
+        outbox.wipe();
+        assert!(outbox.is_empty() && outbox.back().spare_capacity_mut().len() >= 18);
     }
 }

@@ -68,6 +68,6 @@ impl Debug for dyn Conduit {
     }
 }
 
-/// What a pipe shall hold, and with it what one call can move. With 64 KiB a transfer costs twice the
+/// What a pipe should hold, and with it what one call can move. With 64 KiB a transfer costs twice the
 /// calls; with 1 MiB it is no faster, and what a quiet client sends to a shared stdout waits behind more.
 pub const PIPE: usize = 256 * 1024;

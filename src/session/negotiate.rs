@@ -74,6 +74,12 @@ impl fmt::Display for Denial {
     }
 }
 
+impl Drop for Negotiation {
+    fn drop(&mut self) {
+        self.output.wipe();
+    }
+}
+
 impl Negotiation {
     pub(super) fn new(hops: Hops, deadline: Option<Instant>) -> Self {
         Self { hops, current: 0, greeting: Greeting::Owed, output: Outbox::default(), deadline }

@@ -13,6 +13,8 @@ use crate::units::counted;
 pub struct Outcome {
     /// Why it ended.
     pub end: End,
+    /// The time after the end of stdin is over, which is meant for the program, whatever else went wrong.
+    pub quits: bool,
     /// Bytes the connection took.
     pub sent: u64,
     /// Bytes that reached stdout.
@@ -73,7 +75,7 @@ pub enum End {
 impl Outcome {
     /// The end of a session that never carried a byte.
     pub(super) fn of_nothing(end: End) -> Self {
-        Self { end, sent: 0, received: 0, unsent: 0, unwritten: 0, datagrams: None }
+        Self { end, quits: false, sent: 0, received: 0, unsent: 0, unwritten: 0, datagrams: None }
     }
 
     /// What has gone through.
@@ -187,7 +189,15 @@ mod tests {
     use super::*;
 
     fn outcome(end: End) -> Outcome {
-        Outcome { end, sent: 1, received: 1, unsent: 0, unwritten: 0, datagrams: None }
+        Outcome {
+            end,
+            quits: false,
+            sent: 1,
+            received: 1,
+            unsent: 0,
+            unwritten: 0,
+            datagrams: None,
+        }
     }
 
     #[test]

@@ -18,9 +18,9 @@ pub struct Policy {
     pub quit_after: Option<Duration>,
     /// What the peer's end of file does to our sending.
     pub peer_eof: PeerEof,
-    /// Ends the session after this long without a byte moving either way (`-w`).
+    /// Ends the session after this long in which nothing moved or ended, either way (`-w`).
     pub idle: Option<Duration>,
-    /// Ends the session after this many successful reads from the peer (`-W`).
+    /// Ends the session after this many reads from the peer, an end of file among them (`-W`).
     pub recv_limit: Option<NonZeroU64>,
     /// How stdin is cut where the wire carries datagrams; `None`: it carries a stream.
     pub framing: Option<Framing>,

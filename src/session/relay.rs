@@ -1,8 +1,9 @@
 //! Two flows back to back, and the policy that couples their ends.
 //!
 //! Owns: every rule of the form "when this direction ends, that one …". Each rule stands once, in
-//! [`Relay::settle`]. Must not know: phases before and after relaying, registration, where stdin and
-//! stdout come from.
+//! [`Relay::settle`], but for what only a hint tells of, that a peer is gone which had ended before
+//! ([`Relay::notice_a_dead_wire`]: a UNIX peer's close ends the session). Must not know: phases before and after
+//! relaying, registration, where stdin and stdout come from.
 //! Invariant: the directions never wait for each other; only the rules of the policy join them.
 
 use std::io;
@@ -43,12 +44,14 @@ enum LocalEnd {
     Met {
         quit_at: Option<Instant>,
     },
+    /// And the time after that is over.
+    Outlived,
 }
 
 impl LocalEnd {
     fn quit_at(self) -> Option<Instant> {
         match self {
-            Self::Awaited => None,
+            Self::Awaited | Self::Outlived => None,
             Self::Met { quit_at } => quit_at,
         }
     }
@@ -362,6 +365,7 @@ impl Relay {
             return Some(self.ending(End::Complete));
         }
         if self.local_end.quit_at().is_some_and(|at| at <= now) {
+            self.local_end = LocalEnd::Outlived;
             return Some(self.ending(End::QuitTimer));
         }
         // Strictly later, so that `-w 0` lets the turn finish in which something moved.
@@ -387,7 +391,8 @@ impl Relay {
         self.inbound.abandon();
         let Moved { sent, received, datagrams } = self.moved();
         let (unsent, unwritten) = (self.outbound.lost(), self.inbound.lost());
-        Outcome { end, sent, received, unsent, unwritten, datagrams }
+        let quits = self.local_end == LocalEnd::Outlived;
+        Outcome { end, quits, sent, received, unsent, unwritten, datagrams }
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {
@@ -401,8 +406,8 @@ impl Relay {
         reads.chain(self.outbound.next_write())
     }
 
-    /// Lazy: computed from the last byte moved, so that moving a byte sets no timer. A line that is
-    /// only waiting for its time is no idleness, and neither is what the rate holds back.
+    /// Lazy: computed from when something last moved or ended, so that moving a byte sets no timer. A line
+    /// that is only waiting for its time is no idleness, and neither is what the rate holds back.
     fn idle_deadline(&self) -> Option<Instant> {
         let idle = self.policy.idle?;
         let from = self.gates().fold(self.last_active, Instant::max);

@@ -19,7 +19,7 @@ use crate::nonblock::Attempt;
 
 /// What one attempt to take a connection off a listener did.
 #[derive(Debug)]
-pub enum Accepted {
+pub enum Arrival {
     /// There is one, from this address.
     Connection(OwnedFd, Address),
     /// None now. An event will tell of the next.
@@ -35,14 +35,14 @@ pub enum Accepted {
 ///
 /// # Errors
 /// accept(2): the listener is of no use any more.
-pub fn accept(listener: &Polled) -> io::Result<Accepted> {
+pub fn accept(listener: &Polled) -> io::Result<Arrival> {
     loop {
         return match listener.call(calls::accept) {
-            Ok((fd, peer)) => Ok(Accepted::Connection(fd, peer)),
+            Ok((fd, peer)) => Ok(Arrival::Connection(fd, peer)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Accepted::NoneNow),
-            Err(error) if concerns_one_client(&error) => Ok(Accepted::Vanished(error)),
-            Err(error) if cannot_be_held(&error) => Ok(Accepted::NotToBeHeld(error)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Arrival::NoneNow),
+            Err(error) if concerns_one_client(&error) => Ok(Arrival::Vanished(error)),
+            Err(error) if cannot_be_held(&error) => Ok(Arrival::NotToBeHeld(error)),
             Err(error) => Err(error),
         };
     }
@@ -59,6 +59,7 @@ fn concerns_one_client(error: &io::Error) -> bool {
                 | libc::ENETDOWN
                 | libc::ENOPROTOOPT
                 | libc::EHOSTDOWN
+                | libc::ENONET
                 | libc::EHOSTUNREACH
                 | libc::ENETUNREACH
                 | libc::EOPNOTSUPP

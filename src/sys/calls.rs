@@ -1,7 +1,8 @@
 //! The calls that make, name, connect and end sockets, each of which says what it is for.
 //!
 //! Owns: the only places where these calls are made, `clippy.toml` sees to that, so that no step is taken
-//! without its sentence (`--explain`) or unseen by the trace. Must not know: what the sockets are for, beyond the words.
+//! without its sentence (`--explain`) or unseen by the trace. Must not know: what the sockets are for, beyond
+//! the words.
 
 #![expect(clippy::disallowed_methods, reason = "this is the place for them")]
 

@@ -29,18 +29,18 @@ pub type Identity = (u64, u64);
 /// # Errors
 /// Those of [`open_to_write`].
 pub fn create(path: &Path, existing: Existing) -> io::Result<(Output, Option<Identity>)> {
-    let fd = open_to_write(path, existing)?;
-    let identity = identity(fd.as_fd())?;
+    let (fd, identity) = open_to_write(path, existing)?;
     Ok((Output::own(fd)?, identity))
 }
 
 /// Opens a file for writing, as a shell's `>` or `>>` does: it is made where there is none, with the mode
 /// that the umask leaves of 0666, and a symbolic link leads to what it names. A FIFO, a terminal or a
-/// device is never waited for. The payload's own files are left alone.
+/// device is never waited for. The payload's own files are left alone. Of a regular file it also says which one
+/// it is.
 ///
 /// # Errors
-/// open(2); of a FIFO that nobody reads, `ENXIO`. It is the file of stdin or of stdout.
-pub fn open_to_write(path: &Path, existing: Existing) -> io::Result<OwnedFd> {
+/// open(2), fstat(2), ftruncate(2); of a FIFO that nobody reads, `ENXIO`. It is the file of stdin or of stdout.
+pub fn open_to_write(path: &Path, existing: Existing) -> io::Result<(OwnedFd, Option<Identity>)> {
     let flags =
         OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let flags = match existing {
@@ -48,18 +48,18 @@ pub fn open_to_write(path: &Path, existing: Existing) -> io::Result<OwnedFd> {
         Existing::Kept => flags | OFlags::APPEND,
     };
     let fd = open(path, flags, Mode::from_raw_mode(0o666))?;
-    let Some(identity) = identity(fd.as_fd())? else { return Ok(fd) };
+    let ours = identity(fd.as_fd())?;
     for (standard, name) in [(stdin(), "standard input"), (stdout(), "standard output")] {
         // One that is closed is no file.
-        if self::identity(standard).is_ok_and(|other| other == Some(identity)) {
+        if ours.is_some() && identity(standard).is_ok_and(|other| other == ours) {
             return Err(io::Error::other(format!("it is the file of {name}")));
         }
     }
-    if existing == Existing::Overwritten {
+    if ours.is_some() && existing == Existing::Overwritten {
         // Not before it is known whose it is.
         ftruncate(&fd, 0)?;
     }
-    Ok(fd)
+    Ok((fd, ours))
 }
 
 /// Of a regular file, which one it is.

@@ -1,7 +1,8 @@
 //! The system calls that move bytes of a session, as they are, each told to the trace.
 //!
 //! Owns: the only place where these calls are made, `clippy.toml` sees to that; their names and numbers in the
-//! trace, which are strace's, so that the two can be laid side by side. Must not know: what a call is for, or what its answer means.
+//! trace, which are strace's, so that the two can be laid side by side. Must not know: what a call is for, or
+//! what its answer means.
 
 #![expect(clippy::disallowed_methods, reason = "this is the place for them")]
 

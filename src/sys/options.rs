@@ -1,8 +1,9 @@
-//! Socket options: one table of everything the command line can ask of the kernel for a socket.
+//! Socket options: what the command line can ask of the kernel for a socket; the table of the calls is
+//! `options/table.rs`.
 //!
 //! Owns: what can be asked for, and what an option is called when it fails; in `options/table.rs` which
-//! option is which call, on which sockets it is made, and in which order. Must not know: how options are typed, and the options every socket of ours
-//! has anyway (`SO_REUSEADDR`, nonblocking).
+//! option is which call, on which sockets it is made, and in which order. Must not know: how options are
+//! typed, and the options every socket of ours has anyway (`SO_REUSEADDR`, nonblocking).
 //!
 //! The order is the table's, which is Debian's for Debian's options, with ours after them: it is
 //! looked at with strace. What was not asked for makes no call. What means nothing for a socket is

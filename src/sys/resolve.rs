@@ -1,5 +1,6 @@
 //! Names to addresses and back. [`addresses`] blocks as long as a name server does: it is called before
-//! anything is connected, and for no port a second time. The rest reads nothing but files.
+//! anything is connected, and for no port a second time but by `--wait-until-open`, until the name is known.
+//! The rest reads nothing but files.
 //!
 //! Owns: getaddrinfo(3) and its texts, the hosts file, service names. Must not know: what the addresses
 //! are for.

@@ -4,8 +4,7 @@
 //! how the connection came about (`net`), who relays over it.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::net::{RecvFlags, SocketAddrAny};
@@ -278,15 +277,15 @@ impl Wire for Socket {
     }
 }
 
-/// Bytes that may wait in the kernel before they are sent, where several clients share one stdin.
-const UNSENT: u32 = 128 * 1024;
-
 fn explain_splice(spliced: &io::Result<Spliced>, from: &impl AsFd, to: &impl AsFd) {
     if let Err(error) = spliced {
         let errno = error.raw_os_error().unwrap_or(0);
         explain(|| Step::SpliceFailed { from: raw_fd(from), to: raw_fd(to), errno });
     }
 }
+
+/// Bytes that may wait in the kernel before they are sent, where several clients share one stdin.
+const UNSENT: u32 = 128 * 1024;
 
 /// What is only looked at stays where it is.
 const LOOKING: RecvFlags = RecvFlags::DONTWAIT.union(RecvFlags::PEEK);

@@ -466,7 +466,7 @@ fn taken(fd: BorrowedFd<'_>, kind: Kind, channel: &Channel, access: OFlags) -> S
 /// The same pipe or terminal under a description of our own, whose flags are nobody else's.
 fn reopen(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    // NOCTTY: a terminal we are only handed shall not become ours.
+    // NOCTTY: a terminal we are only handed should not become ours.
     let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(open(path, flags, Mode::empty())?)
 }

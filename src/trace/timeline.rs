@@ -47,7 +47,11 @@ pub fn start(file: File) -> io::Result<()> {
     );
     match timeline.flush() {
         Ok(()) => {}
-        Err(error) if is_full(&error) => timeline.failure = Some(error),
+        Err(error) if is_full(&error) => {
+            // A part of an array would be worse than nothing.
+            let _ = timeline.file.set_len(0);
+            timeline.failure = Some(error);
+        }
         Err(error) => return Err(error),
     }
     // It is set once: this is called once.
@@ -194,7 +198,8 @@ impl Timeline {
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Microseconds with their decimals, which the format allows.

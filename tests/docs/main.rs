@@ -15,11 +15,14 @@ mod completions;
 /// What the program is built of.
 mod dependencies;
 
+/// The gate, and what is said of it.
+mod gate;
+
+/// The documents as they are written.
+mod markdown;
+
 /// Promises and faults, and the tests that hold them.
 mod reliability;
-
-#[path = "../markdown/mod.rs"]
-mod markdown;
 
 #[test]
 fn the_man_page_has_every_option_and_no_other() {

@@ -4,6 +4,8 @@
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::support::ends::{Kind, Output, pipe};
 use crate::support::ports::{open, refused, silent};
 use crate::support::screen::left_on_screen;
@@ -286,6 +288,22 @@ fn results_on_a_terminal_stand_clear_of_the_progress() {
     let at = lines.iter().position(|line| *line == banner);
     lines.remove(at.unwrap_or_else(|| panic!("no {banner:?} in {seen:?}")));
     assert_eq!(lines.concat(), open(first) + &silent(filtered) + &open(last));
+}
+
+#[test]
+fn a_signal_leaves_no_progress_behind() {
+    let ports = Ports::reserve(1);
+    let args = format!("-z --wait-until-open 30 127.0.0.1 {}", ports.range());
+    let dir = tempfile::tempdir().unwrap();
+    let mut terminal = Output::new(Kind::Pty, dir.path());
+    let nc = Nc::new(args).stderr(terminal.given.take().unwrap()).start();
+    let seen = terminal.drains();
+    watch(Duration::from_secs(2));
+    nc.signal(Signal::INT);
+    nc.ends().is_killed_by(Signal::INT);
+    let seen = String::from_utf8(seen.bytes().unwrap()).unwrap();
+    assert!(seen.contains("0 of 1 ports open"), "no progress in {seen:?}");
+    assert_eq!(left_on_screen(&seen), "", "{seen:?}");
 }
 
 /// What it writes to a stderr that is a terminal, one that leaves line ends as they are.

@@ -39,6 +39,8 @@ fn a_path_that_is_waited_for_is_told_only_in_vain() {
     drop(server);
     let line = format!("nc: {}: Connection refused\n", path.display());
     scanned("-zU --wait-until-open 0.1 --every 20ms", &path).exits(1).said(&line);
+    let in_vain = format!("{line}nc: nobody listened there in time\n");
+    scanned("-zvU --wait-until-open 0.1 --every 20ms", &path).exits(1).said(&in_vain);
 }
 
 #[test]

@@ -524,6 +524,9 @@ fn a_file_that_cannot_be_opened_is_told_before_anything_is_connected() {
     let args =
         format!("-o {} --output {} 127.0.0.1 {}", file.display(), link.display(), server.port());
     Nc::new(args).start().ends().exits(1).said_one_line_with("cannot write two dumps to ");
+    let args = format!("--trace-json {0} -o {0} 127.0.0.1 {1}", file.display(), server.port());
+    let refusal = format!("nc: cannot write a dump and the timeline to {}\n", file.display());
+    Nc::new(args).start().ends().exits(1).said(&refusal);
     // The payload's own files are not even emptied.
     fs::write(&file, "payload").unwrap();
     let options = [

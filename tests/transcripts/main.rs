@@ -22,7 +22,7 @@ mod harness;
 mod include;
 mod itself;
 mod links;
-#[path = "../markdown/mod.rs"]
+#[path = "../docs/markdown.rs"]
 mod markdown;
 mod normalise;
 mod parse;

@@ -183,7 +183,7 @@ mod tests {
 
     fn outcome(account: &Account, end: End) -> Outcome {
         let Moved { sent, received, datagrams } = account.moved;
-        Outcome { end, sent, received, unsent: 7, unwritten: 0, datagrams }
+        Outcome { end, quits: false, sent, received, unsent: 7, unwritten: 0, datagrams }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::probe::{Probe, Verdict};
 use super::probes::{Left, Live};
 use super::report::{Answer, Finding};
 use super::window::Admission;
-use super::{Alarm, Course, HEARD, Scan};
+use super::{Alarm, HEARD, Scan};
 use crate::app::notice::Console;
 use crate::app::{Alarm as AppAlarm, Loop};
 use crate::error::Error;
@@ -37,7 +37,7 @@ impl Scan {
     pub(super) fn next_number(&mut self) -> Option<usize> {
         // Nothing waits for its turn here, and those that are asked again and again would keep the
         // others from being asked at all.
-        if self.waiting.is_some() {
+        if self.vigil.is_some() {
             return self.fresh_number(true).or_else(|| self.again.pop_front());
         }
         if let Some(number) = self.again.pop_front() {
@@ -66,7 +66,7 @@ impl Scan {
             let anew = || self.way.hops(&self.wanted.route, port);
             let hops = match hops.take().map_or_else(anew, Ok) {
                 Ok(hops) => hops,
-                Err(error) => return self.course.break_off(Course::Failed(error)),
+                Err(error) => return self.course.fail(error),
             };
             let began = reactor.clock();
             let deadline =
@@ -86,11 +86,11 @@ impl Scan {
                 Err(DialError::Busy) => (Probe::queueing(began, deadline), Readiness::NONE),
                 Err(DialError::Bind(error)) => {
                     let failed = Error::doing("bind failed")(error);
-                    return self.course.break_off(Course::Failed(failed));
+                    return self.course.fail(failed);
                 }
                 Err(DialError::Option(error)) => {
                     let failed = Error::message(error.to_string());
-                    return self.course.break_off(Course::Failed(failed));
+                    return self.course.fail(failed);
                 }
                 Ok(Knock::Refused(error)) | Err(DialError::Connect(error)) => {
                     let verdict = Verdict::failed(&error);

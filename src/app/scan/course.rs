@@ -32,6 +32,7 @@ enum Kind {
 }
 
 impl Kind {
+    /// Whether there is such an edge.
     const fn leads_to(self, next: Self) -> bool {
         match self {
             Self::On => matches!(next, Self::Told | Self::Failed | Self::Unheard),
@@ -61,8 +62,17 @@ impl Course {
         self.enter(Self::Told);
     }
 
-    /// No probe begins any more, or nobody hears of it. Of several reasons the first stands.
-    pub(super) fn break_off(&mut self, why: Self) {
+    /// No probe begins any more. Of several reasons the first stands.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.break_off(Self::Failed(error));
+    }
+
+    /// Nobody hears of anything any more.
+    pub(super) fn lose_readers(&mut self) {
+        self.break_off(Self::Unheard);
+    }
+
+    fn break_off(&mut self, why: Self) {
         match self {
             Self::On | Self::Told => self.enter(why),
             Self::Failed(_) | Self::Unheard => {}
@@ -90,8 +100,8 @@ mod tests {
     #[test]
     fn the_first_reason_stands() {
         let mut course = Course::On;
-        course.break_off(Course::Failed(Error::message("bind failed")));
-        course.break_off(Course::Unheard);
+        course.fail(Error::message("bind failed"));
+        course.lose_readers();
         assert!(matches!(course, Course::Failed(_)), "{course:?}");
     }
 }

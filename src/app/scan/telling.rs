@@ -20,13 +20,13 @@ impl Scan {
         number: usize,
         answer: Answer,
     ) {
-        let Some(waiting) = &mut self.waiting else {
+        let Some(vigil) = &mut self.vigil else {
             self.heard += answer.bytes_heard();
             return self.ledger.enter(number, answer);
         };
         let state = answer.state();
         let is_told = self.wanted.tell.lines > Lines::None;
-        let lines = if waiting.is_news(number, state) && is_told {
+        let lines = if vigil.is_news(number, state) && is_told {
             self.reporter.lines(&answer, self.ports[number], &self.way.targets, console)
         } else {
             String::new()
@@ -35,8 +35,8 @@ impl Scan {
         if state == State::Open {
             self.ledger.enter(number, answer);
         } else {
-            let at = waiting.next_probe(&answer, reactor.now());
-            waiting.keep(number, answer);
+            let at = vigil.next_probe(&answer, reactor.now());
+            vigil.keep(number, answer);
             reactor.set_timer(at, AppAlarm::Scan(Alarm::Again(number)));
         }
         self.say(reactor, &lines, "");
@@ -53,25 +53,26 @@ impl Scan {
                 self.found(reactor, console, live.number, answer);
             }
         }
-        let Some(waiting) = &mut self.waiting else { return };
+        let Some(vigil) = &mut self.vigil else { return };
         self.again.clear();
         self.next = self.ports.len();
         let mut missing = 0;
         for number in self.ledger.gaps(self.ports.len()) {
-            self.ledger.enter(number, waiting.give_up(number));
+            self.ledger.enter(number, vigil.give_up(number));
             missing += 1;
         }
         if missing > 0 && self.wanted.tell.lines > Lines::None {
             let of = self.ports.len();
-            let line = match of {
-                1 => "the port did not open in time".to_owned(),
+            let line = match &self.ports[..] {
+                [None] => "nobody listened there in time".to_owned(),
+                [Some(_)] => "the port did not open in time".to_owned(),
                 _ => format!("{missing} of {of} ports did not open in time"),
             };
             let line = console.complaint(&line);
             self.say(reactor, &(line + "\n"), "");
         } else if self.way.targets.is_empty() {
             // Nobody was asked anything, and that is told in any case.
-            let word = waiting.word().to_owned();
+            let word = vigil.word().to_owned();
             self.say(reactor, &word, "");
         }
     }
@@ -88,7 +89,7 @@ impl Scan {
             self.tally.add(answer.state());
             // In a vigil nothing was counted.
             self.heard = self.heard.saturating_sub(answer.bytes_heard());
-            let lines = match self.waiting {
+            let lines = match self.vigil {
                 // Told when it was news.
                 Some(_) if self.wanted.tell.lines > Lines::None => String::new(),
                 Some(_) | None => self.reporter.lines(&answer, port, targets, console),
@@ -140,7 +141,7 @@ impl Scan {
             // What one port holds back from being told has been tried all the same.
             done: self.ledger.entered(),
             of: self.ports.len(),
-            until: self.waiting.as_ref().map(|waiting| waiting.until),
+            until: self.vigil.as_ref().map(|vigil| vigil.until),
         }
     }
 
@@ -154,9 +155,9 @@ impl Scan {
     pub(super) fn give_up(&mut self, reactor: &mut Loop, unheard: Unheard) {
         self.probes.take_all(reactor);
         self.voice.fall_silent(reactor);
-        self.course.break_off(match unheard {
-            Unheard::ReaderGone => Course::Unheard,
-            Unheard::Broken(error) => Course::Failed(Error::doing("stdout")(error)),
-        });
+        match unheard {
+            Unheard::ReaderGone => self.course.lose_readers(),
+            Unheard::Broken(error) => self.course.fail(Error::doing("stdout")(error)),
+        }
     }
 }

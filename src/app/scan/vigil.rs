@@ -1,14 +1,14 @@
-//! Waiting until destinations are open: what each was like last time, and when it is asked again.
+//! Vigil until destinations are open: what each was like last time, and when it is asked again.
 
 use std::time::{Duration, Instant};
 
 use super::probe::Verdict;
 use super::report::{Answer, Finding, State};
-use crate::app::job::Vigil;
+use crate::app::job;
 
 /// See the module's own page.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct Vigil {
     pub(super) until: Instant,
     pub(super) every: Duration,
     /// What each destination was like when it was asked last.
@@ -19,12 +19,12 @@ pub(super) struct Waiting {
     word: String,
 }
 
-impl Waiting {
-    pub(super) fn new(destinations: usize, vigil: &Vigil, began: Instant) -> Self {
+impl Vigil {
+    pub(super) fn new(destinations: usize, wanted: &job::Vigil, began: Instant) -> Self {
         let nothing = || std::iter::repeat_with(|| None).take(destinations).collect();
         Self {
-            until: began + vigil.limit,
-            every: vigil.every,
+            until: began + wanted.limit,
+            every: wanted.every,
             states: vec![None; destinations],
             answers: nothing(),
             word: String::new(),
@@ -73,9 +73,10 @@ mod tests {
     use super::*;
     use crate::testing::epoch;
 
-    fn waiting() -> Waiting {
-        let vigil = Vigil { limit: Duration::from_secs(30), every: Duration::from_millis(200) };
-        Waiting::new(2, &vigil, epoch())
+    fn vigil() -> Vigil {
+        let wanted =
+            job::Vigil { limit: Duration::from_secs(30), every: Duration::from_millis(200) };
+        Vigil::new(2, &wanted, epoch())
     }
 
     fn closed_after(took: Duration) -> Answer {
@@ -85,28 +86,28 @@ mod tests {
 
     #[test]
     fn only_a_change_is_news() {
-        let mut waiting = waiting();
-        assert!(waiting.is_news(0, State::Closed));
-        assert!(!waiting.is_news(0, State::Closed));
-        assert!(waiting.is_news(1, State::Closed));
-        assert!(waiting.is_news(0, State::Open));
+        let mut vigil = vigil();
+        assert!(vigil.is_news(0, State::Closed));
+        assert!(!vigil.is_news(0, State::Closed));
+        assert!(vigil.is_news(1, State::Closed));
+        assert!(vigil.is_news(0, State::Open));
     }
 
     #[test]
     fn probes_begin_as_far_apart_as_was_asked_for() {
-        let waiting = waiting();
+        let vigil = vigil();
         for (took, pause) in [(0, 200), (50, 150), (5000, 0)] {
             let answer = closed_after(Duration::from_millis(took));
-            let next = waiting.next_probe(&answer, epoch());
+            let next = vigil.next_probe(&answer, epoch());
             assert_eq!(next, epoch() + Duration::from_millis(pause));
         }
     }
 
     #[test]
     fn the_last_answer_stands_at_the_end() {
-        let mut waiting = waiting();
-        waiting.keep(0, closed_after(Duration::ZERO));
-        assert_eq!(waiting.give_up(0).state(), State::Closed);
-        assert_eq!(waiting.give_up(1).state(), State::Filtered);
+        let mut vigil = vigil();
+        vigil.keep(0, closed_after(Duration::ZERO));
+        assert_eq!(vigil.give_up(0).state(), State::Closed);
+        assert_eq!(vigil.give_up(1).state(), State::Filtered);
     }
 }

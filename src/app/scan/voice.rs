@@ -118,6 +118,11 @@ impl Voice {
         self.screen
     }
 
+    /// The progress line is there.
+    pub(super) fn shows_progress(&self) -> bool {
+        self.progress == Line::Shown
+    }
+
     /// Draws the progress line.
     pub(super) fn draw(&mut self, words: String) {
         if self.stderr.is_empty() {

@@ -16,7 +16,7 @@ use crate::sys::net::ends;
 use crate::sys::polled::Polled;
 use crate::units::counted;
 
-/// The account of one session.
+/// What is watched of one session.
 #[derive(Debug)]
 pub(in crate::app) struct Watch {
     peer: Address,

@@ -31,6 +31,13 @@ pub(super) fn read(words: Words<'_>) -> Result<Taps, Error> {
             Some(Dump { format, to })
         })
         .collect();
+    // Under another name it is found out when it is opened, but for the timeline, which is open by then.
+    if let Some(timeline) = words.raw(args::TRACE_JSON)
+        && dumps.iter().any(|dump| matches!(&dump.to, DumpTo::File(path, _) if path == timeline))
+    {
+        let name = quoted(&timeline.to_string_lossy());
+        return Err(Error::message(format!("cannot write a dump and the timeline to {name}")));
+    }
     if words.has(args::APPEND_OUTPUT) && dumps.is_empty() {
         return Err(Error::message(
             "must use -o, --hex-dump, --output or --record with --append-output",

@@ -13,6 +13,7 @@ use Scope::{
     Any, Client, Datagram4, Datagram6, DualListener, Group4, Group6, Ip, Listener, Tcp, V4, V6,
 };
 use Value::{Key, Name, Number, Switch};
+use Why::{Is, Of};
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOL_SOCKET, c_int};
 use nix::sys::socket::SetSockOpt;
 use socket2::{SockAddr, Socket};
@@ -33,8 +34,7 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) scope: Scope,
     pub(super) value: Value,
-    /// What it is for, of the number that is set.
-    purpose: fn(u32) -> Purpose,
+    why: Why,
 }
 
 /// What a call sets: where it is found among what was asked for, `None` where nothing was, and the call.
@@ -48,8 +48,15 @@ pub(super) enum Value {
     Key(fn(&SockAddr) -> SockAddr),
 }
 
+/// What a call is for.
+enum Why {
+    Is(Purpose),
+    /// Of a number, which the words have.
+    Of(fn(u32) -> Purpose),
+}
+
 /// What a call sets, found.
-pub(super) enum Asked<'a> {
+pub(super) enum Wanted<'a> {
     Switch(fn(&Socket, bool) -> io::Result<()>),
     Number(u32, fn(&Socket, u32) -> io::Result<()>),
     Name(&'a str, fn(&Socket, &[u8]) -> io::Result<()>, c_int),
@@ -57,17 +64,17 @@ pub(super) enum Asked<'a> {
 }
 
 impl Value {
-    pub(super) fn asked<'a>(&self, options: &'a Options) -> Option<Asked<'a>> {
+    pub(super) fn asked<'a>(&self, options: &'a Options) -> Option<Wanted<'a>> {
         match *self {
-            Self::Switch(is_on, call) => is_on(options).then_some(Asked::Switch(call)),
-            Self::Number(number, call) => Some(Asked::Number(number(options)?, call)),
-            Self::Name(name, call, unknown) => Some(Asked::Name(name(options)?, call, unknown)),
-            Self::Key(whose) => Some(Asked::Key(options.md5_key.as_ref()?, whose)),
+            Self::Switch(is_on, call) => is_on(options).then_some(Wanted::Switch(call)),
+            Self::Number(number, call) => Some(Wanted::Number(number(options)?, call)),
+            Self::Name(name, call, unknown) => Some(Wanted::Name(name(options)?, call, unknown)),
+            Self::Key(whose) => Some(Wanted::Key(options.md5_key.as_ref()?, whose)),
         }
     }
 }
 
-impl Asked<'_> {
+impl Wanted<'_> {
     pub(super) fn set(&self, socket: &Socket, address: &SockAddr) -> io::Result<()> {
         match *self {
             Self::Switch(call) => call(socket, true),
@@ -79,11 +86,12 @@ impl Asked<'_> {
 
     /// What setsockopt(2) was told, as strace shows it, and why.
     pub(super) fn told(&self, row: &Row) -> (Purpose, Setting<'static>) {
-        let number = match self {
-            Self::Number(number, _) => *number,
-            Self::Switch(_) | Self::Name(..) | Self::Key(..) => 1,
+        let purpose = match (&row.why, self) {
+            (Is(purpose), _) => *purpose,
+            (Of(purpose), Self::Number(number, _)) => purpose(*number),
+            (Of(purpose), Self::Switch(_) | Self::Name(..) | Self::Key(..)) => purpose(0),
         };
-        ((row.purpose)(number), self.setting(row.level, row.name))
+        (purpose, self.setting(row.level, row.name))
     }
 
     fn setting(&self, level: c_int, name: &'static str) -> Setting<'static> {
@@ -157,33 +165,48 @@ pub(super) static TABLE: &[Row] = &[
         "SO_BROADCAST",
         Ip,
         Switch(|o| o.broadcast, Socket::set_broadcast),
-        |_| Purpose::Broadcast,
+        Is(Purpose::Broadcast),
     ),
-    row("-S", IPPROTO_TCP, "TCP_MD5SIG_EXT", Tcp, Key(SockAddr::clone), |_| Purpose::Signature),
-    row("-S", IPPROTO_TCP, "TCP_MD5SIG_EXT", DualListener, Key(any_v4_mapped), |_| {
-        Purpose::Signature
-    }),
+    row("-S", IPPROTO_TCP, "TCP_MD5SIG_EXT", Tcp, Key(SockAddr::clone), Is(Purpose::Signature)),
+    row(
+        "-S",
+        IPPROTO_TCP,
+        "TCP_MD5SIG_EXT",
+        DualListener,
+        Key(any_v4_mapped),
+        Is(Purpose::Signature),
+    ),
     row(
         "-D",
         SOL_SOCKET,
         "SO_DEBUG",
         Ip,
         Switch(|o| o.debug, |s, on| set(s, kernel::Debug, &on)),
-        |_| Purpose::Record,
+        Is(Purpose::Record),
     ),
-    row("-T", IPPROTO_IP, "IP_TOS", V4, Number(tos, Socket::set_tos_v4), |_| {
-        Purpose::TypeOfService
-    }),
-    row("-T", IPPROTO_IPV6, "IPV6_TCLASS", V6, Number(tos, Socket::set_tclass_v6), |_| {
-        Purpose::TypeOfService
-    }),
+    row(
+        "-T",
+        IPPROTO_IP,
+        "IP_TOS",
+        V4,
+        Number(tos, Socket::set_tos_v4),
+        Is(Purpose::TypeOfService),
+    ),
+    row(
+        "-T",
+        IPPROTO_IPV6,
+        "IPV6_TCLASS",
+        V6,
+        Number(tos, Socket::set_tclass_v6),
+        Is(Purpose::TypeOfService),
+    ),
     row(
         "-I",
         SOL_SOCKET,
         "SO_RCVBUF",
         Any,
         Number(|o| o.recv_buffer, |s, size| s.set_recv_buffer_size(size as usize)),
-        |_| Purpose::ReceiveBuffer,
+        Is(Purpose::ReceiveBuffer),
     ),
     row(
         "-O",
@@ -191,16 +214,16 @@ pub(super) static TABLE: &[Row] = &[
         "SO_SNDBUF",
         Any,
         Number(|o| o.send_buffer, |s, size| s.set_send_buffer_size(size as usize)),
-        |_| Purpose::SendBuffer,
+        Is(Purpose::SendBuffer),
     ),
-    row("-M", IPPROTO_IP, "IP_TTL", V4, Number(ttl, Socket::set_ttl_v4), |_| Purpose::Hops),
+    row("-M", IPPROTO_IP, "IP_TTL", V4, Number(ttl, Socket::set_ttl_v4), Is(Purpose::Hops)),
     row(
         "-M",
         IPPROTO_IPV6,
         "IPV6_UNICAST_HOPS",
         V6,
         Number(ttl, Socket::set_unicast_hops_v6),
-        |_| Purpose::Hops,
+        Is(Purpose::Hops),
     ),
     row(
         "-m",
@@ -208,7 +231,7 @@ pub(super) static TABLE: &[Row] = &[
         "IP_MINTTL",
         V4,
         Number(min_ttl, |s, hops| set_int(s, kernel::MinTtl, hops)),
-        |_| Purpose::FewestHops,
+        Is(Purpose::FewestHops),
     ),
     row(
         "-m",
@@ -216,7 +239,7 @@ pub(super) static TABLE: &[Row] = &[
         "IPV6_MINHOPCOUNT",
         V6,
         Number(min_ttl, |s, hops| set_int(s, kernel::MinHopCount, hops)),
-        |_| Purpose::FewestHops,
+        Is(Purpose::FewestHops),
     ),
     row(
         "-M",
@@ -224,7 +247,7 @@ pub(super) static TABLE: &[Row] = &[
         "IP_MULTICAST_TTL",
         Group4,
         Number(ttl, Socket::set_multicast_ttl_v4),
-        |_| Purpose::GroupHops,
+        Is(Purpose::GroupHops),
     ),
     row(
         "-M",
@@ -232,7 +255,7 @@ pub(super) static TABLE: &[Row] = &[
         "IPV6_MULTICAST_HOPS",
         Group6,
         Number(ttl, Socket::set_multicast_hops_v6),
-        |_| Purpose::GroupHops,
+        Is(Purpose::GroupHops),
     ),
     row(
         "--no-loop",
@@ -240,7 +263,7 @@ pub(super) static TABLE: &[Row] = &[
         "IP_MULTICAST_LOOP",
         Datagram4,
         Number(no_loop, |s, on| s.set_multicast_loop_v4(on != 0)),
-        |_| Purpose::NoLoop,
+        Is(Purpose::NoLoop),
     ),
     row(
         "--no-loop",
@@ -248,7 +271,7 @@ pub(super) static TABLE: &[Row] = &[
         "IPV6_MULTICAST_LOOP",
         Datagram6,
         Number(no_loop, |s, on| s.set_multicast_loop_v6(on != 0)),
-        |_| Purpose::NoLoop,
+        Is(Purpose::NoLoop),
     ),
     row(
         "--interface",
@@ -256,18 +279,23 @@ pub(super) static TABLE: &[Row] = &[
         "SO_BINDTODEVICE",
         Ip,
         Name(|o| o.interface.as_deref(), |s, name| s.bind_device(Some(name)), libc::ENODEV),
-        |_| Purpose::Interface,
+        Is(Purpose::Interface),
     ),
-    row("--mark", SOL_SOCKET, "SO_MARK", Ip, Number(|o| o.mark, Socket::set_mark), |_| {
-        Purpose::Mark
-    }),
+    row(
+        "--mark",
+        SOL_SOCKET,
+        "SO_MARK",
+        Ip,
+        Number(|o| o.mark, Socket::set_mark),
+        Is(Purpose::Mark),
+    ),
     row(
         "--keepalive",
         SOL_SOCKET,
         "SO_KEEPALIVE",
         Tcp,
         Switch(|o| o.keepalive.is_some(), Socket::set_keepalive),
-        |_| Purpose::Keepalive,
+        Is(Purpose::Keepalive),
     ),
     row(
         "--keepalive",
@@ -275,7 +303,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_KEEPIDLE",
         Tcp,
         Number(silence, |s, time| set_int(s, kernel::KeepIdle, time)),
-        |seconds| Purpose::FirstProbe { seconds },
+        Of(|seconds| Purpose::FirstProbe { seconds }),
     ),
     row(
         "--keepalive",
@@ -283,7 +311,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_KEEPINTVL",
         Tcp,
         Number(silence, |s, time| set_int(s, kernel::KeepInterval, time)),
-        |seconds| Purpose::NextProbe { seconds },
+        Of(|seconds| Purpose::NextProbe { seconds }),
     ),
     row(
         "--nodelay",
@@ -291,7 +319,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_NODELAY",
         Tcp,
         Switch(|o| o.nodelay, Socket::set_tcp_nodelay),
-        |_| Purpose::NoDelay,
+        Is(Purpose::NoDelay),
     ),
     row(
         "--user-timeout",
@@ -301,7 +329,7 @@ pub(super) static TABLE: &[Row] = &[
         Number(user_timeout, |s, time| {
             s.set_tcp_user_timeout(Some(Duration::from_millis(time.into())))
         }),
-        |ms| Purpose::UserTimeout { ms },
+        Of(|ms| Purpose::UserTimeout { ms }),
     ),
     row(
         "--congestion",
@@ -309,7 +337,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_CONGESTION",
         Tcp,
         Name(|o| o.congestion.as_deref(), Socket::set_tcp_congestion, libc::ENOENT),
-        |_| Purpose::Congestion,
+        Is(Purpose::Congestion),
     ),
     row(
         "--tcp-fastopen",
@@ -317,7 +345,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_FASTOPEN_CONNECT",
         Client,
         Switch(|o| o.fast_open, |s, on| set(s, kernel::FastOpenConnect, &on)),
-        |_| Purpose::FastOpen,
+        Is(Purpose::FastOpen),
     ),
     row(
         "--tcp-fastopen",
@@ -325,7 +353,7 @@ pub(super) static TABLE: &[Row] = &[
         "TCP_FASTOPEN",
         Listener,
         Number(fast_open_queue, |s, most| set_int(s, kernel::FastOpen, most)),
-        |_| Purpose::FastOpen,
+        Is(Purpose::FastOpen),
     ),
 ];
 
@@ -335,9 +363,9 @@ const fn row(
     name: &'static str,
     scope: Scope,
     value: Value,
-    purpose: fn(u32) -> Purpose,
+    why: Why,
 ) -> Row {
-    Row { option, level, name, scope, value, purpose }
+    Row { option, level, name, scope, value, why }
 }
 
 fn tos(options: &Options) -> Option<u32> {

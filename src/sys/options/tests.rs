@@ -412,7 +412,6 @@ fn every_option_has_its_words_and_is_told_as_it_is_set() {
         let step = Step::Option { fd: 4, level, name, value, len, purpose, answer: Ok(0) };
         let step = step.to_string();
         let sentence = step.lines().last().expect("a sentence");
-        // It names what it is about as the user has typed it, or the value that was asked for.
         let named = match name {
             "TCP_KEEPIDLE" => "for the first time after 30 s of silence",
             "TCP_KEEPINTVL" => "every 30 s",

@@ -71,7 +71,7 @@ enum Feed {
 }
 
 impl Input {
-    /// `payload` is what the program shall read; files have it from the start.
+    /// `payload` is what the program should read; files have it from the start.
     #[track_caller]
     pub(crate) fn new(kind: Kind, dir: &Path, payload: &[u8]) -> Self {
         let path = dir.join("stdin");

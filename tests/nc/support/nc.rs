@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::running::Running;
 
-/// A command line about to be run, with what its three descriptors shall be.
+/// A command line about to be run, with what its three descriptors should be.
 pub(crate) struct Nc {
     program: OsString,
     args: Vec<OsString>,
@@ -172,7 +172,7 @@ impl Nc {
     }
 }
 
-/// What one of the three descriptors shall be.
+/// What one of the three descriptors should be.
 enum Given {
     Pipe,
     Unread,
