@@ -153,9 +153,9 @@ pub enum Step<'a> {
     /// A connection stands.
     Connected { fd: i32, local: Place, peer: Place },
     /// Time is up for a connection that was begun.
-    GaveUp { fd: i32 },
-    /// An open port has been found.
-    ProbeClosed { fd: i32 },
+    GaveUp { fd: i32, scan: bool },
+    /// An open port has been found; the close may reset the connection.
+    ProbeClosed { fd: i32, reset: bool },
     /// The first datagram, of a socket that does not know its peer.
     Met { fd: i32, sender: Place, len: usize },
     /// Somebody new has sent to a socket that is everybody's.
@@ -171,10 +171,16 @@ pub enum Step<'a> {
     },
     /// The first bytes for a peer.
     Said { fd: i32, len: usize, datagram: bool },
+    /// The first datagram for one of many.
+    SaidTo { fd: i32, len: usize, to: Place },
+    /// TCP Fast Open is made to begin the handshake by a write of nothing.
+    SynSent { fd: i32, answer: Answer },
     /// The peer's end of file, read or only looked at.
     PeerEnded { fd: i32, room: usize, peek: bool, silent: bool },
     /// What the peer's end of file means for our sending.
     EndMeans { goes_on: bool },
+    /// All is received that was to be.
+    ReadEnough,
     /// recv(2) has failed.
     ReadFailed { fd: i32, errno: i32 },
     /// send(2) has failed.
@@ -193,8 +199,9 @@ pub enum Step<'a> {
     ProxyDone { hop: usize },
     /// A connection is handed on.
     PassedOn { fd: i32 },
-    /// A session is over, for a reason that is a sentence.
-    Over { fd: i32, why: &'static str, sent: u64, received: u64 },
+    /// A session is over, for a reason that is a sentence; the bytes sent and received, if it was one with the
+    /// peer.
+    Over { fd: i32, why: &'static str, moved: Option<(u64, u64)> },
     /// A socket's file is taken away.
     Unlink { path: String, dead: bool },
     /// A signal ends the program, which has put its things in order.
@@ -302,6 +309,8 @@ pub enum Connecting {
     Stream,
     /// A socket for datagrams.
     Datagrams,
+    /// A TCP socket that is to send data with its first packet.
+    FastOpen,
     /// A socket for datagrams that has just heard of its peer.
     Sender,
     /// The same socket, asked again.
@@ -354,6 +363,10 @@ impl Step<'_> {
             (matches!(self, Self::EndMeans { goes_on: false }), Silent),
             (matches!(self, Self::NotTold { .. }), Silent),
             (matches!(self, Self::Socket { errand: Errand::Relay, answer: Ok(_), .. }), Short),
+            (
+                matches!(self, Self::Socket { errand: Errand::NameOfInterface, answer: Ok(_), .. }),
+                Short,
+            ),
             (matches!(self, Self::Option { purpose: Purpose::LittleUnsent, .. }), Short),
             (matches!(self, Self::Accept { answer: Ok(_), .. }), Short),
             (matches!(self, Self::Connect { answer: Err(libc::EINPROGRESS), .. }), Short),

@@ -248,10 +248,14 @@ impl<W: Wire> Session<W> {
             let read =
                 while_seen(&mut self.wire, tap.as_deref_mut(), |wire| wire.try_read(&mut scrap));
             match read {
-                Ok(Attempt::Moved(n)) if n < left => left -= n,
-                Ok(Attempt::Moved(_)) => {
-                    report.again = true;
-                    break;
+                Ok(Attempt::Moved(n)) => {
+                    // It has arrived where --send-only has everything arrive.
+                    outcome.received += n as u64;
+                    left = left.saturating_sub(n);
+                    if left == 0 {
+                        report.again = true;
+                        break;
+                    }
                 }
                 Ok(Attempt::Blocked) => {
                     report.net = report.net | Readiness::READ;

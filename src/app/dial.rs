@@ -212,7 +212,7 @@ impl Dial {
             self.failed(console, target.to, Failure::TimedOut);
         }
         while let Some(slow) = self.attempts.first() {
-            explain(|| Step::GaveUp { fd: raw_fd(&slow.socket) });
+            explain(|| Step::GaveUp { fd: raw_fd(&slow.socket), scan: false });
             let to = self.drop_attempt(reactor, 0);
             self.failed(console, to, Failure::TimedOut);
         }

@@ -31,6 +31,7 @@ use crate::session::{End, Gates, Hops, Moved, Outcome, Policy, Report, Session, 
 use crate::sys::address::Address;
 use crate::sys::link::Link;
 use crate::sys::net::Transport;
+use crate::sys::socket::Whom;
 use crate::sys::stdio::FilePlace;
 use crate::trace::{Event, tell};
 use crate::units::micros;
@@ -48,6 +49,8 @@ pub(super) struct Hub {
     farewells: VecDeque<Farewell>,
     stdin_error: Option<io::Error>,
     negotiated: bool,
+    /// A second connection to a proxy needs the local port of the first (`-p`).
+    keeps_port: bool,
     taps: Option<Box<Taps>>,
     /// Somebody will ask what a session was.
     keeps_accounts: bool,
@@ -119,6 +122,7 @@ impl Hub {
             farewells: VecDeque::new(),
             stdin_error: None,
             negotiated: false,
+            keeps_port: false,
             taps: None,
             keeps_accounts,
             began,
@@ -223,17 +227,23 @@ impl Hub {
         self.begin(reactor, link, net, peer);
     }
 
+    /// The connections to come are all from the same local port.
+    pub(super) fn keep_port(&mut self) {
+        self.keeps_port = true;
+    }
+
     /// Begins a session over a connection to the first of some proxies.
     pub(super) fn negotiate(
         &mut self,
         reactor: &mut Loop,
-        link: Link,
+        mut link: Link,
         net: SourceId,
         peer: Address,
         hops: Hops,
         deadline: Option<Instant>,
     ) {
         reactor.retag(net, Owner::Session(self.sessions.next_key()));
+        link.talk_to(Whom::Proxy);
         let session = Session::through(link, hops, deadline, self.policy.clone());
         self.enter(reactor, self.newcomer(session, net, peer, reactor.now()));
     }
@@ -370,6 +380,7 @@ impl Hub {
         reactor.clear(self.local.output_id, report.local_out);
         if report.negotiated {
             self.negotiated = true;
+            live.session.wire_mut().talk_to(Whom::Peer);
             live.began = age(self.began, now);
             if SEE && let Some(taps) = &mut self.taps {
                 live.watch = Some(taps.begin(live.session.wire_mut(), &live.peer, now));
@@ -440,8 +451,7 @@ impl Hub {
         let Some(mut live) = self.sessions.remove(key) else { return };
         let account = (SEE && self.keeps_accounts && was_a_session(&outcome.end))
             .then(|| Box::new(live.account(outcome.moved(), self.age(reactor.now()))));
-        // With -p the connection that comes next needs the same port.
-        if matches!(outcome.end, End::ProxyReconnects(_)) {
+        if self.keeps_port && matches!(outcome.end, End::ProxyReconnects(_)) {
             live.session.wire_mut().forget_on_close();
         }
         explain(|| outcome.explained(raw_fd(live.session.wire_mut().polled())));

@@ -36,9 +36,9 @@ impl Local {
     pub(super) fn none(reactor: &mut Loop) -> Self {
         Self {
             input: Input::none(),
-            input_id: reactor.register_always_ready(Owner::Stdin),
+            input_id: reactor.register_absent(Owner::Stdin),
             output: Output::discard(),
-            output_id: reactor.register_always_ready(Owner::Stdout),
+            output_id: reactor.register_absent(Owner::Stdout),
         }
     }
 
@@ -64,6 +64,9 @@ pub(super) fn register(
     interest: Interest,
     owner: Owner,
 ) -> io::Result<SourceId> {
+    if end.is_absent() {
+        return Ok(reactor.register_absent(owner));
+    }
     let Some(source) = end.event_source() else { return Ok(reactor.register_always_ready(owner)) };
     match reactor.register(source, interest, owner) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -56,6 +56,9 @@ impl App<'_> {
         if ports.leads_through_proxies() {
             ports.dial = None;
             let (hops, deadline) = (ports.take_hops(), ports.deadline());
+            if ports.has_local_port() {
+                self.hub.keep_port();
+            }
             self.confine_client(&peer)?;
             self.hub.negotiate(&mut self.reactor, link, id, peer, hops, deadline);
             return Ok(());

@@ -137,6 +137,11 @@ impl Ports {
         !self.connect.route.proxies.is_empty()
     }
 
+    /// Connections begin at a port that was asked for.
+    pub(super) fn has_local_port(&self) -> bool {
+        matches!(&self.connect.to, Destination::Host { source_port: Some(_), .. })
+    }
+
     /// There may be a connection after the current one: to another port, or once more to a proxy, which
     /// says only then what it wants to know ([`crate::proto::Status::Reconnect`]).
     pub(super) fn may_dial_again(&self) -> bool {

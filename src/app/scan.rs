@@ -42,6 +42,7 @@ use crate::error::Error;
 use crate::reactor::{Key, SourceId, TimerId};
 use crate::sys::address::Address;
 use crate::sys::knock::{Haste, Knocker};
+use crate::sys::net::Transport;
 use crate::sys::resolve::Lookup;
 use crate::sys::sandbox::{Asked, Promise};
 use asking::Attempt;
@@ -85,7 +86,7 @@ pub(super) enum Alarm {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Starter => f.write_str("the next probes"),
+            Self::Starter => f.write_str("the start of probes"),
             Self::Probe(key) => write!(f, "probe {key}"),
             Self::Stderr => f.write_str("stderr"),
             Self::Stdout => f.write_str("stdout"),
@@ -176,7 +177,7 @@ impl Scan {
                 patience: wanted.patience,
                 question: wanted.question.clone(),
                 banner: wanted.banner,
-                forget: has_local_port,
+                forget: has_local_port && job.transport != Transport::Udp,
             },
             ports,
             way: Way::default(),

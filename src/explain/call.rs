@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::strace::{Errno, Returns, SockAddr};
+use super::strace::{Answer, Errno, Place, Returns, SockAddr};
 use super::{Reuse, Step, Taken};
 use crate::error::escape;
 
@@ -14,8 +14,10 @@ impl Step<'_> {
             Self::Poller { fd } => write!(f, "epoll_create1(EPOLL_CLOEXEC) = {fd}"),
             Self::Standard { fd, own, taken: Taken::Opened { writing }, .. } => {
                 let mode = if *writing { "O_WRONLY" } else { "O_RDONLY" };
-                let flags = "O_NOCTTY|O_NONBLOCK|O_CLOEXEC";
-                write!(f, "openat(AT_FDCWD, \"/proc/self/fd/{fd}\", {mode}|{flags}) = {own}")
+                write!(
+                    f,
+                    "openat(AT_FDCWD, \"/proc/self/fd/{fd}\", {mode}|O_NOCTTY|O_NONBLOCK|O_CLOEXEC) = {own}"
+                )
             }
             Self::Standard { fd, own, taken: Taken::PerCall | Taken::Ready, .. } => {
                 write!(f, "fcntl({fd}, F_DUPFD_CLOEXEC, 3) = {own}")
@@ -33,17 +35,17 @@ impl Step<'_> {
                     libc::IPPROTO_IPV6 => "SOL_IPV6",
                     _ => "SOL_TCP",
                 };
-                write!(f, "setsockopt({fd}, {level}, {name}, {value}, {len}){}", Returns(*answer))
+                set(f, *fd, level, (name, value, *len), *answer)
             }
             Self::Reuse { fd, what, answer, .. } => {
                 let name = match what {
                     Reuse::Address => "SO_REUSEADDR",
                     Reuse::Port => "SO_REUSEPORT",
                 };
-                write!(f, "setsockopt({fd}, SOL_SOCKET, {name}, [1], 4){}", Returns(*answer))
+                set(f, *fd, "SOL_SOCKET", (name, "[1]", 4), *answer)
             }
             Self::BindToListen { fd, at, answer } | Self::BindFrom { fd, at, answer } => {
-                write!(f, "bind({fd}, {}, {}){}", SockAddr(at), at.len(), Returns(*answer))
+                addressed(f, "bind", *fd, at, *answer)
             }
             Self::Named { fd, at } | Self::Connected { fd, local: at, .. } => {
                 write!(f, "getsockname({fd}, {}, [128 => {}]) = 0", SockAddr(at), at.len())
@@ -55,54 +57,36 @@ impl Step<'_> {
                 write!(f, "epoll_wait({fd}, ..., {most}, {timeout})")
             }
             Self::Accept { fd, peer, answer } => {
-                let flags = "SOCK_CLOEXEC|SOCK_NONBLOCK";
                 match answer {
                     Ok(_) => {
                         write!(f, "accept4({fd}, {}, [128 => {}], ", SockAddr(peer), peer.len())?;
                     }
                     Err(_) => write!(f, "accept4({fd}, ..., [128], ")?,
                 }
-                write!(f, "{flags}){}", Returns(*answer))
+                write!(f, "SOCK_CLOEXEC|SOCK_NONBLOCK){}", Returns(*answer))
             }
             Self::ListenerClosed { fd }
             | Self::Loser { fd }
-            | Self::GaveUp { fd }
-            | Self::ProbeClosed { fd }
+            | Self::GaveUp { fd, .. }
+            | Self::ProbeClosed { fd, .. }
             | Self::Over { fd, .. } => write!(f, "close({fd}) = 0"),
-            Self::Connect { fd, to, answer, .. } => {
-                write!(f, "connect({fd}, {}, {}){}", SockAddr(to), to.len(), Returns(*answer))
-            }
-            Self::Pending { fd, errno: 0 } => {
-                write!(f, "getsockopt({fd}, SOL_SOCKET, SO_ERROR, [0], [4]) = 0")
-            }
+            Self::Connect { fd, to, answer, .. } => addressed(f, "connect", *fd, to, *answer),
             Self::Pending { fd, errno } => {
                 write!(f, "getsockopt({fd}, SOL_SOCKET, SO_ERROR, [{}], [4]) = 0", Errno(*errno))
             }
             Self::Met { fd, sender, len } => {
-                let (at, size) = (SockAddr(sender), sender.len());
-                let flags = "MSG_PEEK|MSG_DONTWAIT";
-                write!(f, "recvfrom({fd}, \"...\", 1, {flags}, {at}, [128 => {size}]) = {len}")
+                heard(f, *fd, "1, MSG_PEEK|MSG_DONTWAIT", sender, *len)
             }
-            Self::NewPeer { fd, sender, len } => {
-                let (at, size) = (SockAddr(sender), sender.len());
-                write!(
-                    f,
-                    "recvfrom({fd}, \"...\", ..., MSG_DONTWAIT, {at}, [128 => {size}]) = {len}"
-                )
-            }
+            Self::NewPeer { fd, sender, len } => heard(f, *fd, "..., MSG_DONTWAIT", sender, *len),
             Self::Heard { fd, room, len, from: Some(from), .. } => {
-                let (at, size) = (SockAddr(from), from.len());
-                write!(
-                    f,
-                    "recvfrom({fd}, \"...\", {room}, MSG_DONTWAIT, {at}, [128 => {size}]) = {len}"
-                )
+                heard(f, *fd, &format!("{room}, MSG_DONTWAIT"), from, *len)
             }
             Self::Heard { fd, room, len, from: None, .. } => {
                 write!(f, "recvfrom({fd}, \"...\", {room}, MSG_DONTWAIT, NULL, NULL) = {len}")
             }
             Self::PeerEnded { fd, room, peek, .. } => {
-                let flags = if *peek { "MSG_PEEK|MSG_DONTWAIT" } else { "MSG_DONTWAIT" };
-                write!(f, "recvfrom({fd}, \"\", {room}, {flags}, NULL, NULL) = 0")
+                let peek = if *peek { "MSG_PEEK|" } else { "" };
+                write!(f, "recvfrom({fd}, \"\", {room}, {peek}MSG_DONTWAIT, NULL, NULL) = 0")
             }
             Self::SpliceFailed { from, to, errno } => {
                 write!(f, "splice({from}, NULL, {to}, NULL, ...){}", Returns(Err(*errno)))
@@ -111,8 +95,21 @@ impl Step<'_> {
                 write!(f, "recvfrom({fd}, ...){}", Returns(Err(*errno)))
             }
             Self::Said { fd, len, .. } => {
-                let flags = "MSG_DONTWAIT|MSG_NOSIGNAL";
-                write!(f, "sendto({fd}, \"...\", {len}, {flags}, NULL, 0) = {len}")
+                write!(
+                    f,
+                    "sendto({fd}, \"...\", {len}, MSG_DONTWAIT|MSG_NOSIGNAL, NULL, 0) = {len}"
+                )
+            }
+            Self::SaidTo { fd, len, to } => {
+                let (at, size) = (SockAddr(to), to.len());
+                write!(
+                    f,
+                    "sendto({fd}, \"...\", {len}, MSG_DONTWAIT|MSG_NOSIGNAL, {at}, {size}) = {len}"
+                )
+            }
+            Self::SynSent { fd, answer } => {
+                let answer = Returns(*answer);
+                write!(f, "sendto({fd}, \"\", 0, MSG_DONTWAIT|MSG_NOSIGNAL, NULL, 0){answer}")
             }
             Self::WriteFailed { fd, len, errno } => {
                 write!(f, "sendto({fd}, \"...\", {len}, ...){}", Returns(Err(*errno)))
@@ -124,7 +121,10 @@ impl Step<'_> {
                 write!(f, "sendmsg(1, {{... cmsg_type=SCM_RIGHTS, cmsg_data=[{fd}] ...}}) = 1")
             }
             Self::Unlink { path, .. } => write!(f, "unlink(\"{}\") = 0", escape(path)),
-            Self::Killed { signal } => write!(f, "kill(getpid(), {signal})"),
+            Self::Killed { signal } => {
+                let signal = signal.strip_prefix("SIG").unwrap_or(signal);
+                write!(f, "rt_sigprocmask(SIG_UNBLOCK, [{signal}], NULL, 8) = 0")
+            }
             Self::Exit { status, .. } => write!(f, "exit_group({status}) = ?"),
             Self::Race { .. }
             | Self::NextAddress
@@ -133,10 +133,45 @@ impl Step<'_> {
             | Self::Inherited { .. }
             | Self::KeepOpen
             | Self::EndMeans { .. }
+            | Self::ReadEnough
             | Self::NotTold { .. }
             | Self::Telnet { .. }
             | Self::Proxy { .. }
             | Self::ProxyDone { .. } => Ok(()),
         }
     }
+}
+
+/// bind(2) or connect(2).
+fn addressed(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    fd: i32,
+    at: &Place,
+    answer: Answer,
+) -> fmt::Result {
+    write!(f, "{name}({fd}, {}, {}){}", SockAddr(at), at.len(), Returns(answer))
+}
+
+/// setsockopt(2), with the option's name, its value and the length of that.
+fn set(
+    f: &mut fmt::Formatter<'_>,
+    fd: i32,
+    level: &str,
+    (name, value, len): (&str, &str, usize),
+    answer: Answer,
+) -> fmt::Result {
+    write!(f, "setsockopt({fd}, {level}, {name}, {value}, {len}){}", Returns(answer))
+}
+
+/// recvfrom(2) that says who has sent; `how` is the room for it, and the flags.
+fn heard(
+    f: &mut fmt::Formatter<'_>,
+    fd: i32,
+    how: &str,
+    sender: &Place,
+    len: usize,
+) -> fmt::Result {
+    let (at, size) = (SockAddr(sender), sender.len());
+    write!(f, "recvfrom({fd}, \"...\", {how}, {at}, [128 => {size}]) = {len}")
 }

@@ -97,7 +97,14 @@ impl fmt::Display for SockAddr<'_> {
         }
         match self.0.kernels.as_ref().and_then(socket2::SockAddr::as_vsock_address) {
             Some((cid, port)) => {
-                write!(f, "{{sa_family=AF_VSOCK, svm_cid={cid:#x}, svm_port={port:#x}}}")
+                f.write_str("{sa_family=AF_VSOCK, svm_cid=")?;
+                match cid {
+                    libc::VMADDR_CID_LOCAL => f.write_str("VMADDR_CID_LOCAL")?,
+                    libc::VMADDR_CID_HOST => f.write_str("VMADDR_CID_HOST")?,
+                    libc::VMADDR_CID_ANY => f.write_str("VMADDR_CID_ANY")?,
+                    cid => write!(f, "{cid:#x}")?,
+                }
+                write!(f, ", svm_port={port:#x}, svm_flags=0}}")
             }
             None => f.write_str("{sa_family=AF_UNIX}"),
         }

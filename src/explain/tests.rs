@@ -17,6 +17,10 @@ fn ip(text: &str) -> Place {
     Place::new(Some(at.into()), format!("{} port {}", at.ip(), at.port()))
 }
 
+fn vsock(cid: u32) -> Place {
+    Place::new(Some(socket2::SockAddr::vsock(cid, 80)), format!("vsock {cid} port 80"))
+}
+
 fn unix(name: &str) -> Place {
     Place::new(Some(socket2::SockAddr::unix(name).expect("short")), "a name".to_owned())
 }
@@ -46,7 +50,45 @@ fn a_failure_has_its_errno_and_its_sentence() {
     assert!(sentence(&step).starts_with("Another socket has this address"), "{step}");
     let step = Step::Pending { fd: 6, errno: libc::ECONNREFUSED };
     assert!(call(&step).contains("SO_ERROR, [ECONNREFUSED], [4]) = 0"), "{step}");
-    assert!(sentence(&step).contains("errno 111, the SYN was answered by a RST"), "{step}");
+    assert!(sentence(&step).contains("errno 111. The SYN was answered by a RST"), "{step}");
+}
+
+#[test]
+fn a_name_that_is_taken_and_a_connection_that_cannot_be_have_words_of_their_own() {
+    let taken = |at| sentence(&Step::BindToListen { fd: 4, at, answer: Err(libc::EADDRINUSE) });
+    assert!(taken(unix("/s")).starts_with("Something has this name already: a file, or"));
+    assert!(taken(vsock(1)).starts_with("Another socket has this address."));
+    let connect = |errno| {
+        let (to, how) = (ip("[2001:db8::1]:1"), Connecting::Stream);
+        sentence(&Step::Connect { fd: 4, to, how, answer: Err(errno) })
+    };
+    for errno in [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::EACCES, libc::EINVAL] {
+        assert!(connect(errno).starts_with(|c: char| c.is_ascii_uppercase()), "{errno}");
+    }
+}
+
+#[test]
+fn vsock_has_no_syn_and_the_names_that_strace_has() {
+    let (how, answer) = (Connecting::Stream, Err(libc::EINPROGRESS));
+    let step = Step::Connect { fd: 4, to: vsock(2), how, answer };
+    assert!(
+        call(&step).contains("svm_cid=VMADDR_CID_HOST, svm_port=0x50, svm_flags=0}, 16)"),
+        "{step}"
+    );
+    for told in [step.to_string(), Shorter(&step).to_string()] {
+        assert!(told.contains("request is on its way") && !told.contains("SYN"), "{told}");
+    }
+    let step = Step::BindToListen { fd: 4, at: vsock(77), answer: Ok(0) };
+    assert!(call(&step).contains("svm_cid=0x4d,"), "{step}");
+}
+
+#[test]
+fn a_wildcard_of_ipv6_depends_on_a_setting() {
+    let told = |at| sentence(&Step::BindToListen { fd: 4, at: ip(at), answer: Ok(0) });
+    assert!(told("[::]:80").contains("IPv4 too unless net.ipv6.bindv6only is 1, and port 80"));
+    assert!(
+        told("0.0.0.0:80").contains("which is every IPv4 address of this machine, and port 80")
+    );
 }
 
 #[test]

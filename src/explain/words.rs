@@ -16,16 +16,18 @@ impl Step<'_> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "most have one sentence")]
     pub(super) fn short_sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Option { .. } | Self::Socket { errand: Errand::NameOfInterface, .. } => {
+                f.write_str("As before.")
+            }
             Self::Socket { make, answer: Ok(fd), .. } => {
                 write!(f, "A {} socket, called {fd}.", medium(*make))
             }
-            Self::Option { .. } => f.write_str("As before."),
             Self::Accept { peer, answer: Ok(fd), .. } => {
                 write!(f, "One more connection, {fd}. Its other end is {peer}.")
             }
-            Self::Connect { to, .. } => write!(f, "The SYN is on its way to {to}."),
+            Self::Connect { to, .. } => write!(f, "The {} is on its way to {to}.", opening(to)),
             Self::Pending { fd, errno } => {
-                write!(f, "SO_ERROR says how it stands with {fd}: errno {errno}, a RST has come.")
+                write!(f, "SO_ERROR says how it stands with {fd}: errno {errno}. A RST has come.")
             }
             Self::Connected { local, peer, .. } => write!(f, "Connected, from {local} to {peer}."),
             Self::ProbeClosed { .. } => f.write_str("The port is open."),
@@ -84,15 +86,15 @@ impl Step<'_> {
             Self::Race { first, others, in_turn } => {
                 write!(f, "{first} is tried first. ")?;
                 let more = if *others == 1 { "the other address" } else { "another address" };
-                if *in_turn {
-                    write!(f, "If that fails, {more} is, from the same local port.")
+                let (condition, then) = if *in_turn {
+                    ("fails", "from the same local port")
                 } else {
-                    write!(
-                        f,
-                        "If it fails, or has not answered after 250 ms, {more} is tried as well; the \
-                         first to connect wins (RFC 8305)."
+                    (
+                        "fails, or has not answered after 250 ms",
+                        "as well; the first to connect wins (RFC 8305)",
                     )
-                }
+                };
+                write!(f, "If it {condition}, {more} is tried {then}.")
             }
             Self::NextAddress => {
                 f.write_str("250 ms are over without an answer: the next address is tried as well.")
@@ -148,14 +150,15 @@ impl Step<'_> {
                  none can join this one.",
             ),
             Self::BindToListen { at, answer: Ok(_), .. } => match (at.as_ip(), at.name()) {
-                (Some(ip), _) if ip.ip().is_unspecified() => {
-                    let family = if ip.is_ipv4() { "IPv4 address" } else { "address, IPv4 too," };
-                    write!(f, "The socket's own address: {}, which is every {family}", at.host())?;
-                    f.write_str(" of this machine, and ")?;
-                    port(f, ip.port())
-                }
                 (Some(ip), _) => {
-                    write!(f, "The socket's own address: {}, and no other of this machine's, and ", at.host())?;
+                    let which = match (ip.ip().is_unspecified(), ip.is_ipv4()) {
+                        (false, _) => "and no other of this machine's",
+                        (true, true) => "which is every IPv4 address of this machine",
+                        (true, false) => {
+                            "which is every address of this machine, IPv4 too unless net.ipv6.bindv6only is 1"
+                        }
+                    };
+                    write!(f, "The socket's own address: {}, {which}, and ", at.host())?;
                     port(f, ip.port())
                 }
                 (None, Some((_, true))) => {
@@ -167,18 +170,26 @@ impl Step<'_> {
                 (None, None) => f.write_str("The socket's own address."),
             },
             Self::BindFrom { at, answer: Ok(_), .. } => match (at.as_ip(), at.name()) {
-                (Some(_), _) => write!(
-                    f,
-                    "This end's address, because -s or -p asks for it: {at}. Without them, connect chooses."
-                ),
+                (Some(ip), _) => {
+                    let any = if ip.port() == 0 { " (any free one)" } else { "" };
+                    write!(
+                        f,
+                        "This end's address, because -s or -p asks for it: {at}{any}. Without them, connect \
+                         chooses."
+                    )
+                }
                 (None, Some(_)) => f.write_str("A name for this end, at which it can be answered."),
                 (None, None) => f.write_str("This end's address."),
             },
-            Self::BindToListen { answer: Err(errno), .. }
-            | Self::BindFrom { answer: Err(errno), .. } => f.write_str(match *errno {
-                libc::EADDRINUSE => {
+            Self::BindToListen { at, answer: Err(errno), .. }
+            | Self::BindFrom { at, answer: Err(errno), .. } => f.write_str(match *errno {
+                libc::EADDRINUSE if at.as_ip().is_some() => {
                     "Another socket has this address, and the two have not both said SO_REUSEPORT."
                 }
+                libc::EADDRINUSE if at.is_unix() => {
+                    "Something has this name already: a file, or a socket that is in use."
+                }
+                libc::EADDRINUSE => "Another socket has this address.",
                 libc::EADDRNOTAVAIL => "No interface of this machine has this address.",
                 libc::EACCES => {
                     "Not allowed: ports below net.ipv4.ip_unprivileged_port_start (1024) take a \
@@ -254,21 +265,32 @@ impl Step<'_> {
                 write!(f, "SO_ERROR says how it stands with {fd}: ")?;
                 match errno {
                     0 => f.write_str("0, no error."),
-                    errno => write!(f, "errno {errno}, {}", unreached(*errno)),
+                    errno => write!(f, "errno {errno}. {}", unreached(*errno)),
                 }
             }
             Self::Connected { local, peer, .. } => {
                 write!(f, "Connected. This end is {local}, ")?;
                 write!(f, "which the kernel has chosen unless -s or -p did, the other {peer}.")
             }
-            Self::GaveUp { .. } => f.write_str(
-                "Time is up (-w), and nothing has come back, neither yes nor no: the machine is off, a \
-                 packet filter is silent, or the listener's queue (its backlog) is full.",
-            ),
-            Self::ProbeClosed { .. } => f.write_str(
-                "The port is open, which is all that -z wants to know. The listener over there accepts a \
-                 client, and the first read from it returns 0: end of file.",
-            ),
+            Self::GaveUp { scan, .. } => {
+                f.write_str("Time is up (-w")?;
+                f.write_str(if *scan { ", of a scan 3 s without it" } else { "" })?;
+                f.write_str(
+                    "), and nothing has come back, neither yes nor no: the machine is off, a packet filter \
+                     is silent, or the listener's queue (its backlog) is full.",
+                )
+            }
+            Self::ProbeClosed { reset, .. } => {
+                f.write_str(
+                    "The port is open, which is all that -z wants to know. The listener over there accepts \
+                     a client, and ",
+                )?;
+                f.write_str(if *reset {
+                    "finds it reset."
+                } else {
+                    "the first read from it returns 0: end of file."
+                })
+            }
             Self::Met { sender, .. } => write!(
                 f,
                 "The first datagram is from {sender}. MSG_PEEK: it is looked at and stays in the queue."
@@ -303,6 +325,9 @@ impl Step<'_> {
             Self::Said { datagram: true, .. } => f.write_str(
                 "One call, one datagram. Nobody says whether it arrives.",
             ),
+            Self::SaidTo { to, .. } => {
+                write!(f, "One datagram, to {to}.")
+            }
             Self::PeerEnded { silent, .. } => {
                 f.write_str("0 is the end of file: the peer sends nothing more")?;
                 f.write_str(if *silent { ", and has sent nothing at all" } else { "" })?;
@@ -313,7 +338,7 @@ impl Step<'_> {
             ),
             Self::EndMeans { goes_on: false } => f.write_str(
                 "That ends the session: so it is with a listener, also where a port scan comes and goes \
-                 without a word, and with a client whose stdin is a terminal.",
+                 without a word, and with a client whose stdin is a terminal or that has --exit-on-close.",
             ),
             Self::ReadFailed { errno, .. }
             | Self::WriteFailed { errno, .. }
@@ -330,8 +355,9 @@ impl Step<'_> {
             }
             Self::Shutdown { what, .. } => f.write_str(match what {
                 Ended::Stdin => {
-                    "stdin has ended, and all of it is sent: the peer is told (-N or -q). It reads an end \
-                     of file, over TCP by a FIN; the other direction stays open."
+                    "stdin has ended, and all of it is sent: the peer is told, as -N, -q, --quit-after and \
+                     --send-only have it. It reads an end of file, over TCP by a FIN; the other way stays \
+                     open."
                 }
                 Ended::Datagrams => {
                     "stdin has ended, and all of it is sent. No packet says so: datagrams have no end."
@@ -352,12 +378,18 @@ impl Step<'_> {
             Self::ProxyDone { hop } => {
                 write!(f, "Proxy {hop} has connected: what follows on this socket is not for it.")
             }
+            Self::SynSent { answer: Err(libc::EINPROGRESS), .. } => f.write_str(
+                "Writing nothing sends the SYN alone: the server may be the one to speak first.",
+            ),
+            Self::SynSent { .. } => f.write_str("SO_ERROR will tell."),
+            Self::ReadEnough => f.write_str("-W: so much was wanted. That is the end."),
             Self::PassedOn { .. } => f.write_str(
                 "-F: whoever holds the other end of stdout, a UNIX socket, gets a descriptor for the \
                  connection.",
             ),
-            Self::Over { why, sent, received, .. } => {
+            Self::Over { why, moved, .. } => {
                 f.write_str(why)?;
+                let Some((sent, received)) = moved else { return Ok(()) };
                 write!(f, " {} sent, {} received.", counted(*sent, "byte"), counted(*received, "byte"))
             }
             Self::Unlink { dead: true, .. } => {
@@ -367,8 +399,8 @@ impl Step<'_> {
                 f.write_str("The socket's file would outlive it, and be in the way next time.")
             }
             Self::Killed { .. } => f.write_str(
-                "The signal has been held back until its turn came. Now it ends the program as it would \
-                 have ended it at once.",
+                "The signal was held back until its turn came. Now it ends the program; one that was \
+                 fetched is sent again.",
             ),
             Self::Exit { why, .. } => f.write_str(match why {
                 Verdict::Fine => "0: it was done, and nothing that was read is lost.",
@@ -384,6 +416,11 @@ impl Step<'_> {
             }),
         }
     }
+}
+
+/// What begins a connection.
+fn opening(to: &Place) -> &'static str {
+    if to.as_ip().is_some() { "SYN" } else { "request" }
 }
 
 fn medium(make: Make) -> &'static str {
@@ -453,14 +490,14 @@ fn option(f: &mut fmt::Formatter<'_>, purpose: Purpose) -> fmt::Result {
         Purpose::UserTimeout { ms } => {
             return write!(f, "--user-timeout: {ms} ms without acknowledgement are the end.");
         }
-        Purpose::Congestion => "--congestion: how fast is fast enough.",
+        Purpose::Congestion => "--congestion: how TCP finds out how fast to send.",
         Purpose::FastOpen => "--tcp-fastopen: the first packet may bring data (RFC 7413).",
         Purpose::LittleUnsent => {
             "So much may wait unsent in the kernel: with one stdin for many, a slow client must not look \
              stalled."
         }
         Purpose::Reset => {
-            "The close that follows sends a RST and leaves no TIME_WAIT: the local port is wanted again."
+            "-p: the close to come sends a RST and leaves no TIME_WAIT: the local port is free at once."
         }
         Purpose::Join => "--join: what is sent to this group arrives here.",
     })
@@ -483,6 +520,9 @@ fn connecting(
             write!(f, "From now on the socket hears and answers nobody but {to}.")
         }
         (Ok(_), Connecting::Errand) => f.write_str("It works."),
+        (Ok(_), Connecting::FastOpen) => f.write_str(
+            "Nothing is sent yet: the kernel has this server's cookie, so the SYN may bring data.",
+        ),
         (Ok(_), Connecting::Again | Connecting::Stream) if to.is_unix() => f.write_str(
             "Connected at once: the other end is on this machine, and the listener finds the connection \
              in its queue.",
@@ -490,9 +530,10 @@ fn connecting(
         (Ok(_), Connecting::Again | Connecting::Stream) => f.write_str("Connected at once."),
         (Err(libc::EINPROGRESS), _) => write!(
             f,
-            "Errno {} is no failure: the first packet (SYN) is on its way to {to}, and connect does not \
-             wait for the answer. When it is there, epoll reports the socket as writable.",
-            libc::EINPROGRESS
+            "Errno {} is no failure: the {} is on its way to {to}, and connect does not wait for the answer. \
+             When it is there, epoll reports the socket as writable.",
+            libc::EINPROGRESS,
+            if to.as_ip().is_some() { "first packet (SYN)" } else { opening(to) }
         ),
         (Err(libc::EALREADY | libc::EISCONN), _) => {
             f.write_str("Asked again: not refused so far. The event will tell.")
@@ -513,18 +554,18 @@ fn connecting(
 fn unreached(errno: i32) -> &'static str {
     match errno {
         libc::ECONNREFUSED => {
-            "the SYN was answered by a RST. A kernel sends that where no socket listens on the port (or a \
+            "The SYN was answered by a RST. A kernel sends that where no socket listens on the port (or a \
              packet filter does). It is final, and nothing is left to wait for."
         }
-        libc::ETIMEDOUT => "every SYN remained without an answer.",
-        libc::ENETUNREACH => "this machine has no route to there.",
-        libc::EHOSTUNREACH => "a router, or this machine, says that nobody is there (ICMP, ARP).",
-        libc::EADDRNOTAVAIL => "there is no local address or port left to connect from.",
+        libc::ETIMEDOUT => "Every SYN remained without an answer.",
+        libc::ENETUNREACH => "This machine has no route to there.",
+        libc::EHOSTUNREACH => "A router, or this machine, says that nobody is there (ICMP, ARP).",
+        libc::EADDRNOTAVAIL => "There is no local address or port left to connect from.",
         libc::EACCES | libc::EPERM => {
-            "it is forbidden: a packet filter, or a broadcast without -b."
+            "It is forbidden: a packet filter, or a broadcast without -b."
         }
-        libc::ECONNRESET => "the peer has reset it.",
-        _ => "it cannot be.",
+        libc::ECONNRESET => "The peer has reset it.",
+        _ => "It cannot be.",
     }
 }
 

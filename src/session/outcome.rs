@@ -107,7 +107,8 @@ impl Outcome {
     #[must_use]
     pub fn explained(&self, fd: i32) -> Step<'static> {
         let (_, why) = self.end.told();
-        Step::Over { fd, why, sent: self.sent, received: self.received }
+        let is_proxys = matches!(self.end, End::Denied(_) | End::ProxyReconnects(_));
+        Step::Over { fd, why, moved: (!is_proxys).then_some((self.sent, self.received)) }
     }
 
     /// The one line that is owed to the user, if one is. A reader that has left knows, and nobody else
@@ -156,7 +157,9 @@ impl End {
                 ("reconnect", "The proxy wants to be asked once more, on a new connection.")
             }
             Self::Idle => ("idle", "Nothing has moved for as long as -w allows."),
-            Self::QuitTimer => ("quit", "The time after the end of stdin is over (-q)."),
+            Self::QuitTimer => {
+                ("quit", "The time after the end of stdin is over (-q, --quit-after).")
+            }
             Self::HeldOthersBack => {
                 ("dropped", "It took nothing for 5 s, and others waited for the same stdin.")
             }

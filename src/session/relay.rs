@@ -338,7 +338,11 @@ impl Relay {
                 }
             }
         }
+        if sent.finished && self.inbound.state().is_over() {
+            self.ask_about_the_last_words(wire);
+        }
         if self.inbound.reads_are_used_up() {
+            explain(|| Step::ReadEnough);
             self.outbound.stop();
         }
         if self.inbound.state().is_over()
@@ -347,6 +351,18 @@ impl Relay {
             self.outbound.stop();
         }
         self.end(now)
+    }
+
+    /// What was sent behind the peer's end of file may have met nobody, and no read is left that would say so.
+    /// The answer may still be under way: over a network it is known too late.
+    fn ask_about_the_last_words(&mut self, wire: &mut impl Wire) {
+        let is_stream = self.policy.framing.is_none();
+        if is_stream
+            && self.sent() > 0
+            && let Some(error) = wire.take_error()
+        {
+            self.note_trouble(End::PeerFailed(error));
+        }
     }
 
     fn explain_the_peers_end(&self, received: &Progress) {

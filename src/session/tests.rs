@@ -231,6 +231,15 @@ fn a_peer_that_dies_behind_its_eof_is_noticed_while_stdin_is_silent() {
 }
 
 #[test]
+fn words_behind_the_peers_end_that_met_nobody_are_not_forgotten() {
+    let mut bench = bench(with_fin()).peer_says(Said::Eof);
+    bench.goes_on();
+    let mut bench = bench.types(b"late").ends_stdin();
+    bench.session.wire_mut().has_died = true;
+    assert!(matches!(bench.ends().end, End::PeerFailed(_)));
+}
+
+#[test]
 fn a_peer_that_hangs_up_behind_its_eof_ends_the_session() {
     let mut bench = bench(client()).peer_says(Said::Eof);
     bench.goes_on();
@@ -318,7 +327,7 @@ fn send_only_lingers_until_the_peer_has_closed() {
     let mut bench = bench.peer_says(Said::Bytes(b"ignored")).peer_says(Said::Eof);
     let outcome = bench.ends();
     assert!(outcome.is_clean());
-    assert_eq!((outcome.sent, bench.stdout.bytes.len()), (1, 0));
+    assert_eq!((outcome.sent, outcome.received, bench.stdout.bytes.len()), (1, 7, 0));
 }
 
 #[test]

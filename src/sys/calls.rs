@@ -95,7 +95,7 @@ pub(super) fn connect_with_sender(socket: impl AsFd, sender: &SocketAddrAny) -> 
         || Ok(rustix::net::connect(&socket, sender)?),
     );
     explain(|| {
-        let to = Place::from(&Address::from(Some(sender.clone())));
+        let to = Place::from(sender);
         let how = Connecting::Sender;
         Step::Connect { fd: raw_fd(&socket), to, how, answer: done(&connected) }
     });
@@ -176,6 +176,12 @@ pub(super) fn reuse_port(socket: &Socket, datagrams: bool) -> io::Result<()> {
 impl From<&Address> for Place {
     fn from(address: &Address) -> Self {
         Self::new(address.to_sock_addr().ok(), address.to_string())
+    }
+}
+
+impl From<&SocketAddrAny> for Place {
+    fn from(address: &SocketAddrAny) -> Self {
+        Self::from(&Address::from(Some(address.clone())))
     }
 }
 

@@ -54,6 +54,8 @@ struct Peer {
     /// When it was heard last, and as which datagram.
     heard_at: Instant,
     heard: u64,
+    /// It was sent something: the first is explained.
+    answered: bool,
     /// Since when it takes nothing.
     blocked_since: Option<Instant>,
 }
@@ -99,13 +101,19 @@ impl Crowd {
             tell(Event::Noted(&format_args!("new peer {peer}")));
         }
         explain(|| {
-            let sender = Place::from(&Address::from(Some(address.clone())));
+            let sender = Place::from(&address);
             Step::NewPeer { fd: raw_fd(&self.polled), sender, len }
         });
         if self.peers.len() == MOST_PEERS {
             self.forget(self.silent_longest());
         }
-        self.peers.push(Peer { address, heard_at: now, heard, blocked_since: None });
+        self.peers.push(Peer {
+            address,
+            heard_at: now,
+            heard,
+            answered: false,
+            blocked_since: None,
+        });
     }
 
     fn silent_longest(&self) -> usize {
@@ -189,7 +197,14 @@ impl ByteSink for Crowd {
             match attempt {
                 Ok(Attempt::Moved(_)) => {
                     taken = true;
-                    self.peers[which].blocked_since = None;
+                    let peer = &mut self.peers[which];
+                    peer.blocked_since = None;
+                    if !std::mem::replace(&mut peer.answered, true) {
+                        explain(|| {
+                            let to = Place::from(&peer.address);
+                            Step::SaidTo { fd: raw_fd(&self.polled), len: from.len(), to }
+                        });
+                    }
                     self.served += 1;
                 }
                 Ok(Attempt::Blocked | Attempt::Ended) => {

@@ -8,7 +8,7 @@ use super::address::Address;
 use super::crowd::Crowd;
 use super::net::local_address;
 use super::polled::Polled;
-use super::socket::Socket;
+use super::socket::{Socket, Whom};
 use super::tcp_info::TcpInfo;
 use crate::nonblock::{Attempt, ByteSink, ByteSource, Conduit, PipeEnd, Spliced, Splicing, Wire};
 
@@ -34,6 +34,14 @@ impl Link {
     pub fn forget_on_close(&self) {
         match self {
             Self::Peer(socket) => socket.forget_on_close(),
+            Self::Crowd(_) => {}
+        }
+    }
+
+    /// See [`Socket::talk_to`].
+    pub fn talk_to(&mut self, whom: Whom) {
+        match self {
+            Self::Peer(socket) => socket.talk_to(whom),
             Self::Crowd(_) => {}
         }
     }

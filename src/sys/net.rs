@@ -24,7 +24,8 @@ use super::moves::send;
 use super::options::{OptionError, Options, Role};
 use super::polled::Polled;
 use crate::datagram::LARGEST;
-use crate::explain::{Connecting, Errand, Place, Purpose, Step, explain, raw_fd};
+use crate::error::escape;
+use crate::explain::{Connecting, Errand, Place, Purpose, Step, answer, explain, raw_fd};
 use crate::mistakes::{Mistake, made};
 
 /// What carries the bytes.
@@ -197,14 +198,16 @@ pub(super) fn begin(
 ) -> Result<Begun, DialError> {
     let how = match transport.boundaries() {
         Boundaries::Datagrams => Connecting::Datagrams,
+        Boundaries::None if options.fast_open && to.as_socket().is_some() => Connecting::FastOpen,
         Boundaries::None | Boundaries::Records => Connecting::Stream,
     };
     match calls::connect(socket, to, how) {
         // With a cookie of the server, TCP Fast Open waits for the first data before it says a word.
         // Writing none of it begins the handshake, for the server may be the one to speak first.
-        Ok(()) if options.fast_open => {
+        Ok(()) if how == Connecting::FastOpen => {
             // What fails here fails again where the connection is asked about.
-            let _ = send(socket.as_fd(), &[]);
+            let sent = send(socket.as_fd(), &[]);
+            explain(|| Step::SynSent { fd: raw_fd(socket), answer: answer(&sent, |_| 0) });
             Ok(Begun::UnderWay)
         }
         Ok(()) => Ok(Begun::Connected),
@@ -412,22 +415,25 @@ pub fn join(socket: &Polled, group: &Group) -> io::Result<()> {
         }
         IpAddr::V6(address) => sock.join_multicast_v6(address, index),
     };
-    tell_setting(socket, &joined, || (Purpose::Join, membership(group.address, index)));
+    tell_setting(socket, &joined, || (Purpose::Join, membership(group)));
     joined
 }
 
-/// `struct ip_mreqn` and `struct ipv6_mreq`.
-fn membership(group: IpAddr, index: u32) -> Setting<'static> {
-    let (level, name, value, len) = match group {
-        IpAddr::V4(group) => {
-            let any = "imr_address=inet_addr(\"0.0.0.0\")";
-            let value =
-                format!("{{imr_multiaddr=inet_addr(\"{group}\"), {any}, imr_ifindex={index}}}");
+/// `struct ip_mreqn`, which strace takes for the shorter `ip_mreq`, and `struct ipv6_mreq`.
+fn membership(group: &Group) -> Setting<'static> {
+    let (level, name, value, len) = match group.address {
+        IpAddr::V4(address) => {
+            let any = "imr_interface=inet_addr(\"0.0.0.0\")";
+            let value = format!("{{imr_multiaddr=inet_addr(\"{address}\"), {any}}}");
             (libc::IPPROTO_IP, "IP_ADD_MEMBERSHIP", value, 12)
         }
-        IpAddr::V6(group) => {
-            let group = format!("inet_pton(AF_INET6, \"{group}\", &ipv6mr_multiaddr)");
-            let value = format!("{{{group}, ipv6mr_interface={index}}}");
+        IpAddr::V6(address) => {
+            let address = format!("inet_pton(AF_INET6, \"{address}\", &ipv6mr_multiaddr)");
+            let interface = match &group.interface {
+                Some(name) => format!("if_nametoindex(\"{}\")", escape(name)),
+                None => "0".to_owned(),
+            };
+            let value = format!("{{{address}, ipv6mr_interface={interface}}}");
             (libc::IPPROTO_IPV6, "IPV6_ADD_MEMBERSHIP", value, 20)
         }
     };

@@ -86,13 +86,20 @@ pub fn addresses(
             addresses.push(address);
         }
     }
-    if host.parse::<IpAddr>().is_err() {
+    if !lookup.numeric && !is_address(host) {
         explain(|| {
             let found = addresses.iter().map(|address| address.ip().to_string()).collect();
             Step::LookedUp { host, found }
         });
     }
     Ok(addresses)
+}
+
+/// Not a name: `fe80::1%eth0`, `::1`, or IPv4 as inet(3) takes it, `127.0.0.1` and `127.1`.
+fn is_address(host: &str) -> bool {
+    let mut bytes = host.bytes();
+    bytes.clone().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        || bytes.any(|byte| byte == b':')
 }
 
 /// Every local address. Debian listens on IPv4 unless told `-6`; the IPv6 wildcard takes both.

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use rustix::net::{RecvFlags, SocketAddrAny};
 
-use super::address::Address;
 use super::calls::{self, Setting, tell_setting};
 use super::moves::{recv, recvfrom, send};
 use super::net::{Boundaries, Transport};
@@ -39,6 +38,15 @@ pub struct Socket {
 enum Yet {
     No,
     Yes,
+}
+
+/// With whom a connection leads us to talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// One that is asked to connect to another, or to the peer.
+    Proxy,
+    /// Whoever the payload is for.
+    Peer,
 }
 
 impl Socket {
@@ -90,6 +98,17 @@ impl Socket {
             let value = "{l_onoff=1, l_linger=0}".to_owned();
             (Purpose::Reset, Setting { level, name, value, len: 8 })
         });
+    }
+
+    /// What comes next is a handshake, which is explained by whoever has it made, or payload, whose first bytes
+    /// are explained.
+    #[inline(never)]
+    pub fn talk_to(&mut self, whom: Whom) {
+        let told = match whom {
+            Whom::Proxy => Yet::Yes,
+            Whom::Peer => Yet::No,
+        };
+        (self.heard, self.said) = (told, told);
     }
 
     /// What the reactor watches.
@@ -164,8 +183,7 @@ impl Socket {
                 let (len, first) = (*len, into.first().copied());
                 let datagram = self.boundaries == Boundaries::Datagrams;
                 explain(|| {
-                    let from = self.only_from.as_deref().cloned();
-                    let from = from.map(|sender| Place::from(&Address::from(Some(sender))));
+                    let from = self.only_from.as_deref().map(Place::from);
                     Step::Heard { fd, room, len, first, datagram, from }
                 });
             }

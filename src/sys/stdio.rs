@@ -364,6 +364,12 @@ impl Standard {
         }
     }
 
+    /// It stands for nothing.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self.channel, Channel::Nowhere)
+    }
+
     /// The poller has refused it: it never blocks.
     pub fn settle_as_always_ready(&mut self) {
         self.channel = match std::mem::replace(&mut self.channel, Channel::Nowhere) {

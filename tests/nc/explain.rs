@@ -12,6 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use regex_lite::Regex;
+use rustix::process::Signal;
 
 use crate::support::places::alone;
 use crate::support::proxies::{Kind, plays, through};
@@ -131,13 +132,79 @@ fn what_splice_meets_is_explained() {
         .stdout(fs::File::create(dir.path().join("out")).unwrap())
         .listens();
     let mut peer = Peer::connect(port);
-    peer.sends(&noise(661, 8 << 20));
+    nc.says("accept4(");
+    // All of it is there when it is looked for, and the end right behind.
+    nc.signal(Signal::STOP);
+    peer.sends(&noise(661, 512 << 10));
     peer.finishes();
+    nc.signal(Signal::CONT);
     let end = nc.ends();
     let told = bare(&end.exits(0).stderr);
     let ended =
         Regex::new(r#"recvfrom\(\d+, "", 1, MSG_PEEK\|MSG_DONTWAIT, NULL, NULL\) = 0"#).unwrap();
     assert!(ended.is_match(&told), "{told}");
+}
+
+/// The words to a proxy are no payload, and with it alone nothing is relayed.
+#[test]
+fn what_a_proxy_is_told_is_not_counted() {
+    let server = Server::start();
+    let nc = through(Kind::Socks5, &server, "--explain", "h.example").start();
+    let mut peer = server.accepts();
+    peer.receives(b"\x05\x01\x00");
+    peer.sends(b"\x05\xff");
+    drop(peer);
+    let told = bare(&nc.ends().exits(1).stderr);
+    assert!(!told.contains("The kernel has taken") && !told.contains(" received."), "{told}");
+
+    let mut nc =
+        Nc::new(format!("--explain -X 5 -x 127.0.0.1:{} 192.0.2.1 7", server.port())).start();
+    let mut peer = server.accepts();
+    plays(&mut peer, &Kind::Socks5.dialogue("192.0.2.1", 7));
+    nc.types(b"hello\n");
+    peer.receives(b"hello\n");
+    nc.ends_input();
+    drop(peer);
+    let told = bare(&nc.ends().stderr);
+    assert_eq!(told.matches("The kernel has taken").count(), 1, "{told}");
+    assert!(told.contains("The kernel has taken the first 6 bytes"), "{told}");
+    assert!(told.contains("6 bytes sent, 0 bytes received."), "{told}");
+}
+
+/// Only a connection that was made leaves a local port behind.
+#[test]
+fn a_port_that_refuses_needs_no_reset() {
+    let closed = ClosedPort::reserve();
+    let local = ClosedPort::reserve().port();
+    let end =
+        Nc::new(format!("--explain -z -p {local} 127.0.0.1 {}", closed.port())).start().ends();
+    let told = bare(&end.exits(1).stderr);
+    assert!(told.contains("ECONNREFUSED") && !told.contains("SO_LINGER"), "{told}");
+    let server = Server::start();
+    let end =
+        Nc::new(format!("--explain -z -p {local} 127.0.0.1 {}", server.port())).start().ends();
+    let told = bare(&end.exits(0).stderr);
+    assert!(told.contains("SO_LINGER") && told.contains("finds it reset."), "{told}");
+    assert!(!told.contains("returns 0: end of file"), "{told}");
+}
+
+/// Of what one socket sends to many, the first datagram to each.
+#[test]
+fn each_of_many_is_told_once() {
+    let (mut nc, port) = Nc::new("-luk --explain").binds();
+    for _ in 0..2 {
+        let peer = Datagrams::connect(port);
+        peer.sends(b"hello\n");
+        nc.says(&format!("somebody new: 127.0.0.1 port {}.", peer.port()));
+        for line in [b"one\n", b"two\n"] {
+            nc.types(line);
+            peer.receives(line);
+        }
+        nc.says(&format!("One datagram, to 127.0.0.1 port {}.", peer.port()));
+    }
+    nc.signal(rustix::process::Signal::TERM);
+    let told = bare(&nc.ends().stderr);
+    assert_eq!(told.matches("One datagram, to").count(), 2, "{told}");
 }
 
 /// Lives it, and says what was told.
@@ -199,7 +266,7 @@ fn keep_open(tried: Tried<'_>) -> String {
     peer.finishes();
     peer.receives_eof();
     nc.says("The session is over.");
-    nc.signal(rustix::process::Signal::TERM);
+    nc.signal(Signal::TERM);
     tried.normal(&nc.ends().stderr, &[port, other])
 }
 
@@ -375,7 +442,7 @@ const MORE: [(&str, Life); 12] = [
         let (nc, port) = tried.nc("-luk --join 239.1.2.3%lo --no-loop").binds();
         Datagrams::connect(port).sends(b"hello\n");
         nc.says("somebody new");
-        nc.signal(rustix::process::Signal::TERM);
+        nc.signal(Signal::TERM);
         nc.ends().stderr
     }),
     ("options", |tried| {
@@ -393,7 +460,7 @@ const MORE: [(&str, Life); 12] = [
                        --tcp-fastopen :: 0 --tcp-md5-file=";
         let nc = tried.nc(options.to_owned() + key.path().to_str().unwrap()).start();
         nc.says("listen(");
-        nc.signal(rustix::process::Signal::TERM);
+        nc.signal(Signal::TERM);
         nc.ends().stderr
     }),
     ("options of a client to come", |tried| {
@@ -456,18 +523,14 @@ fn without_path(told: &str, path: &Path, tried: Tried<'_>) -> String {
     }
 }
 
-/// A call with one space where there are several. Of a membership strace shows the group only, and of a key
-/// we show nothing.
+/// A call with one space where there are several. Of a key we show nothing.
 fn bare(call: &str) -> String {
     let call = call.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((key, len)) = call.split_once("MD5SIG_EXT, ") {
         let (_, len) = len.rsplit_once("..., ").unwrap();
         return format!("{key}MD5SIG_EXT, {len}");
     }
-    match (call.split_once(", imr_"), call.split_once('}')) {
-        (Some((group, _)), Some((_, rest))) => format!("{group}}}{rest}"),
-        _ => call,
-    }
+    call
 }
 
 /// A step that has to be explained. `accept4` that finds nobody is none: it is told once.

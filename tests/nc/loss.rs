@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::Signal;
 use socket2::SockRef;
 
 use crate::support::{Finished, Nc, Noise, Role, Server, assert_same, fill, kernel, noise, watch};
@@ -102,6 +103,20 @@ fn bytes_sent_to_a_peer_that_has_closed_are_a_failure() {
     let end = nc.ends();
     end.exits(1);
     assert_one_complaint(&end);
+
+    // Few, and the end of stdin right behind, before there is an event.
+    for options in ["", "-N", "-C", "-q 0", "-w 20"] {
+        let (mut nc, peer) = Role::Client.start(options, |nc| nc);
+        drop(peer);
+        nc.settles();
+        nc.signal(Signal::STOP);
+        nc.types(b"late\n");
+        nc.ends_input();
+        nc.signal(Signal::CONT);
+        let end = nc.ends();
+        end.exits(1);
+        assert_one_complaint(&end);
+    }
 }
 
 #[test]

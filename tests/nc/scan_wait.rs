@@ -158,6 +158,7 @@ fn once_seen_open_is_enough() {
     let (gone, late) = (first.opens(0), second.at(0));
     let args = format!("-zv --wait-until-open 60s --every 50ms 127.0.0.1 {gone} {late}");
     let nc = Nc::new(args).start();
+    nc.says(open(gone).trim_end());
     nc.says(refused(late).trim_end());
     drop(first);
     watch(Duration::from_millis(200));

@@ -22,7 +22,7 @@ use crate::session::{Denial, End, Gates, Hops, Policy, Session, Turn};
 use crate::sys::link::Link;
 use crate::sys::net::{BUSY, ConnectStatus, Transport, connected};
 use crate::sys::polled::Polled;
-use crate::sys::socket::Socket;
+use crate::sys::socket::{Socket, Whom};
 use crate::sys::stdio::{Input, Output};
 use crate::trace::{Event, tell};
 
@@ -36,7 +36,7 @@ pub(super) struct Orders {
     pub(super) question: Option<Vec<u8>>,
     /// Bytes at most of what an open destination says first; `None`: nobody wants to hear it.
     pub(super) banner: Option<NonZeroUsize>,
-    /// The local port is wanted again by the next probe.
+    /// The local port is wanted again, so a connection is to leave nothing behind.
     pub(super) forget: bool,
 }
 
@@ -266,33 +266,32 @@ impl Probe {
 
     fn connect(&mut self, socket: Polled, moment: Moment<'_>) -> Next {
         let Moment { ready, now, orders } = moment;
-        let link = |socket| {
-            let link = Link::Peer(Socket::connected(socket, orders.transport));
-            if orders.forget {
-                link.forget_on_close();
-            }
-            link
-        };
+        let link = |socket| Link::Peer(Socket::connected(socket, orders.transport));
         // Also when time is up: where we were the slow ones, the answer is there.
         if ready.intersects(Readiness::WRITE) || self.is_late(now) {
             match connected(&socket, orders.transport) {
                 // Reset or not, it was made.
                 Ok(ConnectStatus::Connected | ConnectStatus::Reset(_)) => {
-                    return self.connected(link(socket), now, orders);
+                    let link = link(socket);
+                    if orders.forget {
+                        link.forget_on_close();
+                    }
+                    return self.connected(link, now, orders);
                 }
                 Ok(ConnectStatus::UnderWay) => {}
                 Err(error) => return over(Some(link(socket)), Verdict::failed(&error)),
             }
         }
         if self.is_late(now) {
-            explain(|| explain::Step::GaveUp { fd: raw_fd(&socket) });
+            explain(|| explain::Step::GaveUp { fd: raw_fd(&socket), scan: true });
             return over(Some(link(socket)), Verdict::TimedOut);
         }
         (Stage::Connecting(socket), Some(self.wait(Readiness::WRITE, None)))
     }
 
-    fn connected(&mut self, link: Link, now: Instant, orders: &Orders) -> Next {
+    fn connected(&mut self, mut link: Link, now: Instant, orders: &Orders) -> Next {
         if !self.hops.is_empty() {
+            link.talk_to(Whom::Proxy);
             let hops = std::mem::take(&mut self.hops);
             let session = Session::through(link, hops, self.deadline, Policy::plain().into());
             return (Stage::Negotiating(Box::new(session)), None);
@@ -310,7 +309,8 @@ impl Probe {
     fn open(&mut self, mut link: Link, now: Instant, orders: &Orders) -> Next {
         self.opened = Some(now);
         if orders.banner.is_none() {
-            explain(|| explain::Step::ProbeClosed { fd: raw_fd(link.polled()) });
+            let reset = orders.forget;
+            explain(|| explain::Step::ProbeClosed { fd: raw_fd(link.polled()), reset });
             return over(Some(link), Verdict::Open);
         }
         self.deadline = Some(now + orders.patience.unwrap_or(HEARING));
@@ -323,7 +323,9 @@ impl Probe {
         let turn = Turn { gates, now, budget: 0 };
         let report = session.advance(&mut Input::none(), &mut Output::discard(), turn, None);
         if report.negotiated {
-            return self.open(session.into_wire(), now, orders);
+            let mut link = session.into_wire();
+            link.talk_to(Whom::Peer);
+            return self.open(link, now, orders);
         }
         match report.ended.map(|outcome| outcome.end) {
             None => {
