@@ -83,8 +83,13 @@ fn the_calls_on_the_page_are_those_the_rungs_make() {
         for (name, count) in many {
             let before =
                 few.iter().find(|(other, _)| *other == name).map_or(0, |(_, count)| *count);
-            let more = count - before;
-            assert_eq!(more % 100, 0, "{}: {more} calls of {name} in 100 trips", program.name);
+            // Threads give their memory back when they come to it, which is before the end or not.
+            let more = count + STRAY - before;
+            assert!(
+                more % 100 <= 2 * STRAY,
+                "{}: {more} calls of {name} in 100 trips",
+                program.name
+            );
             all += more / 100;
             match more / 100 {
                 0 => {}
@@ -97,6 +102,9 @@ fn the_calls_on_the_page_are_those_the_rungs_make() {
     println!("{table}");
     stands_on_the_page("calls", &table);
 }
+
+/// Calls that may come in one run and not in another.
+const STRAY: u64 = 5;
 
 /// What is claimed of each program, in both roles.
 #[derive(Clone, Copy)]

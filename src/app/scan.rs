@@ -303,7 +303,8 @@ impl Scan {
                 self.course.fail(why.into());
             }
             (Err(NoWay::NotFound(error)), Some(vigil)) => {
-                let at = reactor.now() + vigil.every;
+                // It may have taken long to find out.
+                let at = reactor.clock() + vigil.every;
                 reactor.set_timer(at, AppAlarm::Scan(Alarm::Resolve));
                 let line = console.complaint(&error) + "\n";
                 if vigil.is_other_word(&line) && self.wanted.tell.lines > Lines::None {

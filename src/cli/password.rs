@@ -5,7 +5,8 @@
 //!
 //! While the question stands, the terminal is switched to single bytes without echo *and without
 //! signals*: Ctrl-C arrives as a byte, so the terminal is put back in order before the program dies of
-//! it. The controlling terminal is asked and not stdin, which belongs to the peer.
+//! it. Signals of others are held back for the same reason. The controlling terminal is asked and not stdin,
+//! which belongs to the peer.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -19,6 +20,7 @@ use rustix::termios::{
 use super::quoted;
 use crate::error::Error;
 use crate::secret::Secret;
+use crate::sys::signal::Signals;
 
 /// What is asked at the terminal.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +67,17 @@ enum Answer {
 }
 
 fn ask(terminal: &mut File, question: &str) -> io::Result<Answer> {
+    let mut signals = Signals::none();
+    signals.hear_questions()?;
+    signals.hold_endings_back()?;
+    signals.open()?;
     let typing = Typing::begin(&*terminal)?;
     let asked = terminal.write_all(format!("{question}: ").as_bytes());
-    let answer = asked.and_then(|()| typing.read(terminal));
+    let answer = asked.and_then(|()| typing.read(terminal, &mut signals));
     typing.end(&*terminal)?;
     // The line break that was not echoed.
     terminal.write_all(b"\n")?;
+    signals.release()?;
     answer
 }
 
@@ -96,9 +103,12 @@ impl Typing {
         Ok(tcsetattr(terminal, OptionalActions::Drain, &self.before)?)
     }
 
-    fn read(&self, terminal: &mut File) -> io::Result<Answer> {
+    fn read(&self, terminal: &mut File, signals: &mut Signals) -> io::Result<Answer> {
         let mut secret = Secret::with_room_for(LONGEST_LINE);
         loop {
+            if let Some(number) = signals.wait_beside(&*terminal)? {
+                return Ok(Answer::Signal(number));
+            }
             let mut byte = [0];
             // At the end of the file the terminal is gone.
             terminal.read_exact(&mut byte)?;

@@ -16,8 +16,9 @@ use nix::sys::signal::{SigSet, Signal as Number, raise};
 #[expect(deprecated, reason = "see `widen`")]
 use nix::sys::signalfd::signalfd;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::read;
+use rustix::io::{Errno, read};
 
 use super::polled::Polled;
 
@@ -125,6 +126,43 @@ impl Signals {
                 return Some(Signal::Question);
             }
         }
+    }
+
+    /// Waits until a descriptor is readable or has hung up, or a signal ends that. Questions are not answered here.
+    ///
+    /// # Errors
+    /// poll(2).
+    pub fn wait_beside(&mut self, fd: impl AsFd) -> io::Result<Option<i32>> {
+        loop {
+            let mut both = vec![PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)];
+            both.extend(
+                self.queue
+                    .as_ref()
+                    .map(|queue| PollFd::from_borrowed_fd(queue.as_fd(), PollFlags::IN)),
+            );
+            match poll(&mut both, None) {
+                Err(Errno::INTR) => continue,
+                found => found?,
+            };
+            if both[0].revents().is_empty() {
+                if let Some(Signal::Ending(number)) = self.arrived() {
+                    return Ok(Some(number));
+                }
+            } else {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Hears of none any more. Those that have come and were not looked at do what they do by default.
+    ///
+    /// # Errors
+    /// As [`Signals::hear_questions`].
+    pub fn release(mut self) -> io::Result<()> {
+        if let Some(queue) = self.queue.take() {
+            drop(ManuallyDrop::into_inner(queue));
+        }
+        Ok(self.heard.thread_unblock()?)
     }
 
     fn hear(&mut self, signals: &[Number]) -> io::Result<()> {

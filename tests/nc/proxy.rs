@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use md5::Md5;
 use rustix::event::PollFlags;
+use rustix::process::Signal;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use sha2::Sha256;
 
@@ -487,6 +488,31 @@ fn the_password_of_a_user_is_asked_for_and_not_echoed() {
         shown.push_str(&String::from_utf8_lossy(&bytes[..count]));
     }
     assert!(!shown.contains("secret"), "{shown:?}");
+}
+
+/// Whoever ends it while it asks finds the terminal as it was.
+#[test]
+fn a_signal_at_the_question_leaves_the_terminal_as_it_was() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let server = Server::start();
+        let pty = Pty::open();
+        let mut modes = tcgetattr(&pty.terminal).unwrap();
+        modes.local_modes.insert(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(&pty.terminal, OptionalActions::Now, &modes).unwrap();
+        let watched = pty.terminal.try_clone().unwrap();
+        let modes = || tcgetattr(&watched).unwrap().local_modes;
+        let before = modes();
+        let nc = through(Kind::Http, &server, "-P joe", "h.example");
+        let mut nc = nc.under("setsid", &["--ctty"]).stdin(pty.terminal).start();
+        wait_until("it asks", || !modes().contains(LocalModes::ECHO));
+        // That is no end.
+        nc.signal(Signal::USR1);
+        nc.settles();
+        assert!(!modes().contains(LocalModes::ECHO));
+        nc.signal(signal);
+        nc.ends().is_killed_by(signal);
+        assert_eq!(modes(), before);
+    }
 }
 
 #[test]

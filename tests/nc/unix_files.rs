@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Nc, Running};
+use crate::support::{Nc, Running, kernel, wait_until};
 
 /// A path that is free.
 fn place() -> (TempDir, PathBuf) {
@@ -41,6 +41,25 @@ fn is_served(nc: Running, path: &Path) {
 fn is_refused(options: &str, path: &Path) {
     let nc = Nc::new(format!("-l -U {options}")).arg(path).start();
     nc.ends().exits(1).said("nc: Address already in use\n");
+}
+
+/// However few descriptors there are, what it makes it takes away: rights that it will need are not given up for
+/// want of one.
+#[test]
+fn nothing_stays_behind_for_want_of_descriptors() {
+    for most in 6..16 {
+        let (_dir, path) = place();
+        let script = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
+        let nc =
+            Nc::new("-l -U").arg(&path).stdin_null().under("/bin/sh", &["-c", &script]).start();
+        wait_until("it has a client, or has ended", || {
+            UnixStream::connect(&path).is_ok() || kernel::state(nc.pid()) == 'Z'
+        });
+        // Where there is none for the client, it waits.
+        nc.signal(Signal::TERM);
+        nc.ends();
+        assert!(!path.exists(), "with {most} descriptors");
+    }
 }
 
 #[test]

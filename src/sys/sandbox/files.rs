@@ -3,17 +3,21 @@
 //! It guards what is opened, bound or connected from now on. A kernel knows the older part of its rights
 //! only, by the number of its ABI; what it does not know it does not guard.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, AddRuleError, AddRulesError, BitFlags, CompatLevel,
-    Compatible, CreateRulesetError, NetPort, PathBeneath, PathFd, RestrictSelfError,
-    RestrictionStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
-    Scope,
+    Compatible, CreateRulesetError, NetPort, PathBeneath, RestrictSelfError, RestrictionStatus,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
+
+use rustix::fs::{Mode, OFlags, open};
 
 use super::{Asked, Promise, Removal, Wish};
 use crate::error::reason;
+use crate::sys::net::is_scarcity;
 use crate::trace::{Event, tell};
 
 /// Has the kernel refuse every file and port that the promises do not need; sets `no_new_privs` first.
@@ -21,7 +25,8 @@ use crate::trace::{Event, tell};
 /// # Errors
 /// The kernel cannot; where the wish is strict, also if it cannot do all of [`NEEDED`].
 pub(super) fn restrict(promises: &[Promise], asked: &Asked, wish: Wish) -> Result<(), String> {
-    let status = build(promises, asked, wish).map_err(words)?;
+    let files = opened(&paths(promises, asked))?;
+    let status = build(promises, asked, wish, &files).map_err(words)?;
     match status.ruleset {
         RulesetStatus::FullyEnforced => Ok(()),
         RulesetStatus::PartiallyEnforced => {
@@ -36,6 +41,7 @@ fn build(
     promises: &[Promise],
     asked: &Asked,
     wish: Wish,
+    files: &[(OwnedFd, BitFlags<AccessFs>)],
 ) -> Result<RestrictionStatus, RulesetError> {
     let needed = match wish {
         Wish::Strict => CompatLevel::HardRequirement,
@@ -57,11 +63,8 @@ fn build(
     for (port, right) in ports(promises, asked) {
         ruleset = ruleset.add_rule(NetPort::new(port, right))?;
     }
-    for (path, rights) in paths(promises, asked) {
-        // What is not there needs no rule.
-        if let Ok(fd) = PathFd::new(path) {
-            ruleset = ruleset.add_rule(PathBeneath::new(fd, rights))?;
-        }
+    for (fd, rights) in files {
+        ruleset = ruleset.add_rule(PathBeneath::new(fd, *rights))?;
     }
     ruleset.restrict_self()
 }
@@ -96,6 +99,22 @@ fn paths<'a>(promises: &[Promise], asked: &'a Asked) -> Vec<(&'a Path, BitFlags<
         }));
     }
     paths
+}
+
+/// What is not there, or not for us, needs no rule. Where there is no descriptor for one, our own file would be
+/// out of our reach.
+fn opened(
+    paths: &[(&Path, BitFlags<AccessFs>)],
+) -> Result<Vec<(OwnedFd, BitFlags<AccessFs>)>, String> {
+    let mut files = Vec::new();
+    for (path, rights) in paths {
+        match open(*path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from) {
+            Ok(fd) => files.push((fd, *rights)),
+            Err(error) if is_scarcity(&error) => return Err(reason(&error)),
+            Err(_) => {}
+        }
+    }
+    Ok(files)
 }
 
 /// Processes that are not ours get no signals. Sockets with abstract names that are not ours get no
