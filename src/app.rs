@@ -148,10 +148,8 @@ pub fn run(mut job: Job, console: &Console) -> Result<(), Error> {
             let mut app = App::new(job, console, reactor, signals, Stdin::OfTheLast, local);
             let wanted = job::Scan { route, ..wanted.clone() };
             let scanner = Scanner::new(job, wanted, console, &mut app.reactor)?;
-            if scanner.may_draw()
-                && let Some(signals) = &mut app.signals
-            {
-                signals.look_up_ignored();
+            if scanner.may_draw() {
+                app.expect_a_line();
             }
             app.origin = Origin::Scan(Box::new(scanner));
             app.confine(Stage::Scanning)?;
@@ -177,7 +175,7 @@ impl<'a> App<'a> {
         job: &Job,
         console: &'a Console,
         reactor: Loop,
-        mut signals: Option<Signals>,
+        signals: Option<Signals>,
         stdin: Stdin,
         local: Local,
     ) -> Self {
@@ -186,13 +184,8 @@ impl<'a> App<'a> {
         let largest_datagram = job.transport.largest_datagram();
         let policy = Policy { peer_eof, largest_datagram, filters, ..job.policy.clone() };
         let meter = Meter::new(job.meter, &local);
-        if meter.may_draw()
-            && let Some(signals) = &mut signals
-        {
-            signals.look_up_ignored();
-        }
         let hub = Hub::new(local, policy, stdin, meter.wants_accounts(), reactor.now());
-        Self {
+        let mut app = Self {
             reactor,
             hub,
             origin: Origin::Nowhere,
@@ -204,7 +197,11 @@ impl<'a> App<'a> {
             signals,
             sandbox: Sandbox::new(job.sandbox),
             file: None,
+        };
+        if app.meter.may_draw() {
+            app.expect_a_line();
         }
+        app
     }
 
     /// Runs the loop to its end, and says how it went.

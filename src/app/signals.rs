@@ -88,6 +88,13 @@ impl App<'_> {
         Ok(())
     }
 
+    /// A progress line may be drawn: finds out which signals are ignored, while files can be opened.
+    pub(super) fn expect_a_line(&mut self) {
+        if let Some(signals) = &mut self.signals {
+            signals.look_up_ignored();
+        }
+    }
+
     /// From the first progress line on there is one to be taken away, whatever ends the program.
     pub(super) fn guard_the_line(&mut self) -> Result<(), Error> {
         let shows_progress = match &self.origin {
